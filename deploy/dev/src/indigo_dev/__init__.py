@@ -1,0 +1,1 @@
+"""Private PostgreSQL and RabbitMQ for development and tests."""

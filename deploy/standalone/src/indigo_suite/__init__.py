@@ -1,0 +1,1 @@
+"""The five services in one process and the indigo command line."""

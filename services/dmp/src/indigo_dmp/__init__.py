@@ -1,0 +1,1 @@
+"""Data management plans that act: plans, promises, the ledger."""

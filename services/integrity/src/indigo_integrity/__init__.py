@@ -1,0 +1,1 @@
+"""Integrity testing: existence, metadata, content and processing."""

@@ -1,0 +1,1 @@
+"""Persistent identifiers: internal PIDs, DOIs, resolver, registrar reconciliation."""

@@ -1,0 +1,1 @@
+"""CDMI storage-QoS gateway: storage classes, transitions, back-ends."""

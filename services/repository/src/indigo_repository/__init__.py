@@ -1,0 +1,1 @@
+"""Preservation repository: datasets, software, plans and analyses as OCFL objects."""

@@ -1,0 +1,1 @@
+"""What every INDIGO service stands on: unit of work, outbox, bus, HTTP conventions, auth, telemetry."""

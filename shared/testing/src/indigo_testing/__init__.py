@@ -1,0 +1,1 @@
+"""pytest plugin: real PostgreSQL, real RabbitMQ, token issuer, the suite in one process."""

@@ -1,0 +1,1 @@
+"""Layout, macros and style sheet of the pages people read."""
