@@ -103,3 +103,23 @@ def kernel_tables(metadata: sa.MetaData) -> None:
         sa.Column("last_used_at", Instant),
         sa.Column("revoked_at", Instant),
     )
+    sa.Table(
+        "jobs",
+        metadata,
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("payload", JSONB, nullable=False),
+        sa.Column("run_at", Instant, nullable=False, server_default=now),
+        sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("lease_token", sa.Text),
+        sa.Column("lease_until", Instant),
+        sa.Column("last_error", sa.Text),
+        sa.Column("parked_at", Instant),
+        sa.Column("traceparent", sa.Text),
+        sa.Column("correlation_id", sa.Text),
+        sa.Column("causation_id", sa.Text),
+        sa.Column("created_at", Instant, nullable=False, server_default=now),
+        sa.UniqueConstraint("kind", "key", name="uq_jobs_kind_key"),
+        sa.Index("ix_jobs_due", "kind", "run_at", postgresql_where=sa.text("parked_at IS NULL")),
+    )

@@ -1,0 +1,137 @@
+"""The unit of work: state, events, inbox and jobs change together or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+from indigo_contracts.envelope import Envelope, Fact
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from indigo_kernel.clock import Clock
+from indigo_kernel.context import current
+from indigo_kernel.ids import new_id
+
+_INSERT_OUTBOX = sa.text(
+    "INSERT INTO outbox (event_id, fact, subject, body) VALUES (:event_id, :fact, :subject, :body)"
+)
+_INSERT_INBOX = sa.text(
+    "INSERT INTO inbox (consumer, event_id) VALUES (:consumer, :event_id) ON CONFLICT DO NOTHING RETURNING event_id"
+)
+_INSERT_JOB = sa.text(
+    "INSERT INTO jobs (id, kind, key, payload, run_at, traceparent, correlation_id, causation_id)"
+    " VALUES (:id, :kind, :key, CAST(:payload AS jsonb), :run_at, :traceparent, :correlation_id, :causation_id)"
+    " ON CONFLICT (kind, key) DO NOTHING RETURNING id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """What a unit of work needs, fixed for the life of a service. ``source`` is the service's public URL."""
+
+    engine: AsyncEngine
+    clock: Clock
+    source: str
+
+
+class UnitOfWork:
+    """One transaction, entered at the edge (a route, a consumer, a worker) and committed once, on leaving.
+
+    Services subclass it and add their repositories in ``open``. An exception rolls everything back.
+    """
+
+    conn: AsyncConnection
+    now: datetime
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._outbox: list[dict[str, Any]] = []
+        self._wake: set[str] = set()
+        self._after_commit: list[Callable[[], None]] = []
+
+    async def open(self) -> None:
+        """Build the repositories over ``self.conn``. Nothing in the kernel's own unit of work."""
+
+    async def __aenter__(self) -> Self:
+        self.conn = await self._database.engine.connect()
+        self.now = self._database.clock.now()
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        try:
+            if exc_type is None:
+                await self._commit()
+        finally:
+            await self.conn.close()  # rolls back what was not committed
+
+    async def _commit(self) -> None:
+        if self._outbox:
+            await self.conn.execute(_INSERT_OUTBOX, self._outbox)
+            self._wake.add("outbox")
+        for channel in sorted(self._wake):
+            await self.conn.execute(sa.text(f"NOTIFY {channel}"))
+        await self.conn.commit()
+        for call in self._after_commit:
+            call()
+
+    def emit(self, fact: Fact, *, subject: str, version: int) -> Envelope:
+        """State a fact about ``subject`` (``plans/<id>``) at aggregate ``version``; published after the commit."""
+        context = current()
+        envelope = Envelope.of(
+            fact,
+            id=new_id(),
+            source=self._database.source,
+            subject=subject,
+            version=version,
+            time=self.now,
+            correlationid=context.correlation_id,
+            causationid=context.causation_id,
+            traceparent=context.traceparent,
+        )
+        self._outbox.append(
+            {
+                "event_id": envelope.id,
+                "fact": fact.fact,
+                "subject": subject,
+                "body": envelope.wire().decode(),
+            }
+        )
+        return envelope
+
+    async def first_time(self, consumer: str, event_id: str) -> bool:
+        """Note that ``consumer`` applies this event; False when it did so before (inbox)."""
+        row = await self.conn.execute(_INSERT_INBOX, {"consumer": consumer, "event_id": event_id})
+        return row.first() is not None
+
+    async def enqueue(
+        self, kind: str, key: str, payload: dict[str, Any], *, run_at: datetime | None = None
+    ) -> bool:
+        """Record a job for a leased worker; False when a job of this kind and key exists already."""
+        context = current()
+        row = await self.conn.execute(
+            _INSERT_JOB,
+            {
+                "id": new_id(),
+                "kind": kind,
+                "key": key,
+                "payload": json.dumps(payload),
+                "run_at": run_at or self.now,
+                "traceparent": context.traceparent,
+                "correlation_id": context.correlation_id,
+                "causation_id": context.causation_id,
+            },
+        )
+        self._wake.add("jobs")
+        return row.first() is not None
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Run ``call`` when, and only when, the transaction is committed (cache invalidation, wake-ups)."""
+        self._after_commit.append(call)
