@@ -94,9 +94,7 @@ class TableSpec(Written):
     fields: list[FieldSpec] = Field(min_length=1, max_length=2000)
     primary_key: list[str] = Field(default_factory=list)
     foreign_keys: list[ForeignKey] = Field(default_factory=list)
-    extra_columns: bool = Field(
-        default=False, description="whether columns the plan does not name are allowed"
-    )
+    extra_columns: bool = Field(default=False, description="whether columns the plan does not name are allowed")
     min_rows: int | None = Field(default=None, ge=0)
     max_rows: int | None = Field(default=None, ge=0)
 
@@ -140,9 +138,7 @@ class StoragePromise(Written):
     storage_class: str = Field(min_length=1, max_length=64, examples=["DiskOnly", "DiskAndTape", "TapeOnly"])
     site: str | None = None
     network: str | None = None
-    storage_type: str | None = Field(
-        default=None, examples=["POSIX", "Ceph", "dCache", "GPFS", "StoRM", "HPSS"]
-    )
+    storage_type: str | None = Field(default=None, examples=["POSIX", "Ceph", "dCache", "GPFS", "StoRM", "HPSS"])
 
 
 # --- tests ----------------------------------------------------------------------------------------
@@ -178,10 +174,8 @@ class MetadataTest(_Test):
     """The record says what the plan says: title, license, access, formats, creators, language, keywords."""
 
     level: Literal[TestLevel.METADATA] = TestLevel.METADATA
-    properties: list[Literal["title", "license", "access", "format", "creators", "language", "keywords"]] = (
-        Field(
-            default_factory=lambda: ["title", "license", "access", "format"]  # type: ignore[arg-type]
-        )
+    properties: list[Literal["title", "license", "access", "format", "creators", "language", "keywords"]] = Field(
+        default_factory=lambda: ["title", "license", "access", "format"]  # type: ignore[arg-type]
     )
 
 
@@ -254,9 +248,7 @@ TestDefinition = Annotated[
 class OutputExtension(Written):
     """``dataset[].indigo`` of a plan document."""
 
-    key: Key | None = Field(
-        default=None, description="stable name of the output; made from the title when absent"
-    )
+    key: Key | None = Field(default=None, description="stable name of the output; made from the title when absent")
     kind: OutputKind | None = Field(default=None, description="dataset unless maDMP type says software")
     structure: Structure | None = None
     taxa: list[Taxon] = Field(default_factory=list)
@@ -272,9 +264,7 @@ class OutputExtension(Written):
         for test in self.tests:
             if isinstance(test, ContentTest):
                 if not tables:
-                    raise ValueError(
-                        f"test {test.key!r} is of level content, but the output has no structure"
-                    )
+                    raise ValueError(f"test {test.key!r} is of level content, but the output has no structure")
                 if unknown := set(test.tables) - tables:
                     raise ValueError(f"test {test.key!r} names unknown tables: {', '.join(sorted(unknown))}")
         return self
@@ -381,9 +371,7 @@ class PromiseSnapshot(BaseModel):
 
     promise_id: str
     plan_id: str
-    output: Key | None = Field(
-        default=None, description="key of the output; absent when the plan itself is meant"
-    )
+    output: Key | None = Field(default=None, description="key of the output; absent when the plan itself is meant")
     kind: PromiseKind
     test: Key | None = None
     level: TestLevel | None = None

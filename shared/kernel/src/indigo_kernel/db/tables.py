@@ -111,6 +111,7 @@ def kernel_tables(metadata: sa.MetaData) -> None:
         sa.Column("key", sa.Text, nullable=False),
         sa.Column("payload", JSONB, nullable=False),
         sa.Column("run_at", Instant, nullable=False, server_default=now),
+        sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
         sa.Column("lease_token", sa.Text),
         sa.Column("lease_until", Instant),

@@ -26,8 +26,30 @@ _INSERT_INBOX = sa.text(
 _INSERT_JOB = sa.text(
     "INSERT INTO jobs (id, kind, key, payload, run_at, traceparent, correlation_id, causation_id)"
     " VALUES (:id, :kind, :key, CAST(:payload AS jsonb), :run_at, :traceparent, :correlation_id, :causation_id)"
-    " ON CONFLICT (kind, key) DO NOTHING RETURNING id"
+    " ON CONFLICT (kind, key) DO UPDATE SET payload = excluded.payload, revision = jobs.revision + 1,"
+    " run_at = least(jobs.run_at, excluded.run_at), attempts = 0, parked_at = NULL"
 )
+_LOCK_JOB = sa.text("SELECT revision FROM jobs WHERE id = :id AND lease_token = :token FOR UPDATE")
+_DELETE_JOB = sa.text("DELETE FROM jobs WHERE id = :id")
+_RELEASE_JOB = sa.text("UPDATE jobs SET lease_token = NULL, lease_until = NULL, attempts = 0 WHERE id = :id")
+
+
+class LeaseLost(Exception):
+    """The job was taken over by another worker; what this one did is rolled back."""
+
+
+@dataclass(slots=True)
+class Job:
+    """A claimed job. ``attempts`` counts this try."""
+
+    id: str
+    kind: str
+    key: str
+    payload: dict[str, Any]
+    attempts: int
+    revision: int
+    lease_token: str
+    finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +135,14 @@ class UnitOfWork:
 
     async def enqueue(
         self, kind: str, key: str, payload: dict[str, Any], *, run_at: datetime | None = None
-    ) -> bool:
-        """Record a job for a leased worker; False when a job of this kind and key exists already."""
+    ) -> None:
+        """Record a job for a leased worker (``indigo_kernel.db.jobs``).
+
+        One job exists per ``kind`` and ``key``: asking again replaces the payload, and if the job is running
+        just now it runs once more afterwards.
+        """
         context = current()
-        row = await self.conn.execute(
+        await self.conn.execute(
             _INSERT_JOB,
             {
                 "id": new_id(),
@@ -130,7 +156,19 @@ class UnitOfWork:
             },
         )
         self._wake.add("jobs")
-        return row.first() is not None
+
+    async def finish(self, job: Job) -> None:
+        """Remove a job in the transaction of its effect. Raises ``LeaseLost`` when another worker has it now."""
+        row = await self.conn.execute(_LOCK_JOB, {"id": job.id, "token": job.lease_token})
+        revision = row.scalar_one_or_none()
+        if revision is None:
+            raise LeaseLost(job.kind, job.key)
+        if revision == job.revision:
+            await self.conn.execute(_DELETE_JOB, {"id": job.id})
+        else:  # asked for again while it ran
+            await self.conn.execute(_RELEASE_JOB, {"id": job.id})
+            self._wake.add("jobs")
+        job.finished = True
 
     def after_commit(self, call: Callable[[], None]) -> None:
         """Run ``call`` when, and only when, the transaction is committed (cache invalidation, wake-ups)."""
