@@ -1,0 +1,86 @@
+"""pytest plugin: real servers, started by the run itself in private directories unless some are offered.
+
+Environment: ``INDIGO_TEST_DATABASE_URL`` (a PostgreSQL whose role may create databases),
+``INDIGO_TEST_AMQP_URL`` (a RabbitMQ), ``INDIGO_VECTORS`` (the directory of test data).
+With pytest-xdist every worker has servers of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from indigo_dev import processes
+from indigo_dev.databases import database_name, database_url
+from indigo_dev.postgres import EmbeddedPostgres
+from indigo_dev.processes import ServerError
+from indigo_dev.rabbitmq import PrivateRabbit
+
+from indigo_testing.brokers import private_rabbit
+from indigo_testing.databases import DatabaseMaker
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server's maintenance database, in SQLAlchemy's form."""
+    offered = os.environ.get("INDIGO_TEST_DATABASE_URL")
+    if offered:
+        yield database_url(offered, database_name(offered))
+        return
+    directory = Path(tempfile.mkdtemp(prefix="indigo-test-postgres-"))
+    try:
+        with EmbeddedPostgres(directory, durable=False) as server:
+            yield server.server_url
+    finally:
+        shutil.rmtree(directory)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def make_database(postgres_server: str) -> AsyncIterator[DatabaseMaker]:
+    """Makes fresh databases, dropped at the end of the run: ``url = await make_database("hint")``."""
+    maker = DatabaseMaker(postgres_server)
+    yield maker
+    await maker.drop_all()
+
+
+@pytest.fixture(scope="session")
+def rabbit() -> Iterator[PrivateRabbit]:
+    """A RabbitMQ node of this run: it may be restarted, killed and frozen. Shared: leave it running."""
+    try:
+        context = private_rabbit()
+        node = context.__enter__()
+    except ServerError as error:
+        pytest.skip(str(error))
+    yield node
+    context.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def amqp_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a RabbitMQ: the offered one, or this run's own."""
+    offered = os.environ.get("INDIGO_TEST_AMQP_URL")
+    if offered:
+        return offered
+    node: PrivateRabbit = request.getfixturevalue("rabbit")
+    return node.url
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Gives a TCP port of 127.0.0.1 nobody listens on now each time it is called."""
+    return processes.free_port
+
+
+@pytest.fixture(scope="session")
+def vectors(pytestconfig: pytest.Config) -> Path:
+    """The directory of test data that is too large or too foreign to live in the repository."""
+    named = os.environ.get("INDIGO_VECTORS")
+    directory = Path(named) if named else pytestconfig.rootpath.parent / "shared" / "vectors"
+    if not directory.is_dir():
+        pytest.skip(f"no test data in {directory}: set INDIGO_VECTORS to its directory")
+    return directory
