@@ -1,0 +1,100 @@
+"""From a request to the principal: the FastAPI dependencies every route uses.
+
+Sources: RFC 6750 section 2.1 (the header) and section 3 (the challenges).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
+
+from indigo_kernel.auth.api_keys import ApiKeys, looks_like_api_key
+from indigo_kernel.auth.principal import ANONYMOUS, Principal
+from indigo_kernel.auth.tokens import InvalidToken, TokenVerifier
+from indigo_kernel.problems import BadRequest, Unauthenticated
+
+_BEARER = HTTPBearer(
+    auto_error=False,
+    scheme_name="bearer",
+    bearerFormat="JWT",
+    description="An OIDC access token of a trusted issuer, or an API key.",
+)
+_API_KEY = APIKeyHeader(
+    name="X-API-Key", auto_error=False, scheme_name="apiKey", description="An API key made at /api-keys."
+)
+
+
+class Authenticator:
+    """What a service checks credentials with; lives at ``app.state.authenticator``."""
+
+    def __init__(self, verifier: TokenVerifier, api_keys: ApiKeys | None = None) -> None:
+        """Without ``api_keys`` the service knows tokens only."""
+        self.verifier = verifier
+        self.api_keys = api_keys
+
+    async def bearer(self, credential: str) -> Principal:
+        """The principal of a token or an API key. Raises ``InvalidToken`` (401) or ``Unavailable`` (503)."""
+        if looks_like_api_key(credential):
+            return await self.api_key(credential)
+        return await self.verifier.verify(credential)
+
+    async def api_key(self, key: str) -> Principal:
+        """The principal of an API key. Raises ``InvalidToken`` (401)."""
+        if self.api_keys is None:
+            raise InvalidToken("API keys are not in use here")
+        return await self.api_keys.authenticate(key)
+
+
+async def authenticate(connection: HTTPConnection) -> Principal:
+    """Who is asking. A request without credentials is anonymous; one with bad credentials is refused.
+
+    Raises ``BadRequest`` (400) for more than one credential, ``Unauthenticated`` (401) for one that does
+    not count or of another scheme than Bearer, ``Unavailable`` (503) when it cannot be checked now.
+    """
+    authenticator: Authenticator = connection.app.state.authenticator
+    bearers = connection.headers.getlist("authorization")
+    keys = connection.headers.getlist("x-api-key")
+    if len(bearers) + len(keys) > 1:
+        raise BadRequest(
+            "A request comes with one credential, in Authorization or in X-API-Key",
+            headers={"www-authenticate": 'Bearer error="invalid_request"'},
+        )
+    if keys:
+        return await authenticator.api_key(keys[0].strip())
+    if not bearers:
+        return ANONYMOUS
+    scheme, _, credential = bearers[0].strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated("Only the Bearer scheme is known here")
+    return await authenticator.bearer(credential.strip())
+
+
+async def principal(
+    request: Request,
+    _bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    _key: Annotated[str | None, Security(_API_KEY)],
+) -> Principal:
+    """The dependency for routes that anonymous requests may reach; see ``authenticate``.
+
+    The two security parameters put the schemes into the OpenAPI document; the headers are read once,
+    by ``authenticate``, which sees repeated ones.
+    """
+    return await authenticate(request)
+
+
+Who = Annotated[Principal, Depends(principal)]
+"""Annotation for a route parameter: the principal, possibly anonymous."""
+
+
+def require(scope: str) -> Callable[[Principal], Awaitable[Principal]]:
+    """A dependency that lets only principals with ``scope`` pass, and gives the route the principal."""
+
+    async def with_scope(who: Who) -> Principal:
+        who.require(scope)
+        return who
+
+    return with_scope
