@@ -16,6 +16,7 @@ from indigo_kernel.db import migrate
 from indigo_kernel.db.dead_letters import sink
 from indigo_kernel.db.relay import Relay
 from indigo_kernel.db.uow import Database
+from indigo_kernel.health import HealthChecks
 
 log = structlog.get_logger()
 
@@ -33,35 +34,44 @@ Close = Callable[[], Awaitable[None]]
 
 @dataclass
 class Runtime:
-    """One service. ``start`` takes the roles of this process; the standalone suite takes them all."""
+    """One service. A process calls ``start`` and then takes its roles: ``consume``, ``relay``, or both.
+
+    Where several services share a process, all of them consume before any relays: an event that is published
+    when its queue does not exist yet is unroutable.
+    """
 
     name: str
     api: FastAPI
     database: Database
     bus: Bus
+    owns_bus: bool
+    health: HealthChecks
     migrations: Path
     subscriptions: Sequence[Subscription] = ()
     workers: Sequence[Background] = ()
     close: list[Close] = field(default_factory=list)
     _running: list[tuple[Background, asyncio.Task[None]]] = field(default_factory=list, init=False)
 
-    async def start(self, *, relay: bool = True, consume: bool = True) -> None:
-        """Check the schema, then start the relay, and the consumers with the workers.
-
-        Raises ``SchemaBehind`` when the database is not at this release's revision.
-        """
+    async def start(self) -> None:
+        """Check the schema and connect. Raises ``SchemaBehind`` when the revision is not this release's."""
         await migrate.check(self.database.engine, self.migrations, self.name)
-        await self.bus.start()
-        background: list[Background] = []
-        if relay:
-            background.append(Relay(self.database.engine, self.bus, service=self.name))
-        if consume:
-            await self.bus.subscribe(self.subscriptions, sink(self.database.engine))
-            background.extend(self.workers)
-        for each in background:
-            task = asyncio.create_task(each.run(), name=f"{self.name}.{type(each).__name__}")
-            task.add_done_callback(self._ended)
-            self._running.append((each, task))
+        if self.owns_bus:
+            await self.bus.start()
+
+    async def consume(self) -> None:
+        """Take deliveries and run the workers."""
+        await self.bus.subscribe(self.subscriptions, sink(self.database.engine))
+        for worker in self.workers:
+            self._spawn(worker)
+
+    async def relay(self) -> None:
+        """Hand the events of the outbox to the bus."""
+        self._spawn(Relay(self.database.engine, self.bus, service=self.name))
+
+    def _spawn(self, background: Background) -> None:
+        task = asyncio.create_task(background.run(), name=f"{self.name}.{type(background).__name__}")
+        task.add_done_callback(self._ended)
+        self._running.append((background, task))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):
@@ -82,7 +92,8 @@ class Runtime:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         self._running.clear()
-        await self.bus.stop()
+        if self.owns_bus:
+            await self.bus.stop()
         for close in self.close:
             await close()
         await self.database.engine.dispose()

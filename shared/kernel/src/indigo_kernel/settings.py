@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import AnyHttpUrl, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -25,12 +25,19 @@ def settings_config(service: str) -> SettingsConfigDict:
 class ServiceSettings(BaseSettings):
     """What a service must know to run. Values come from the environment; secrets may be files."""
 
-    database_url: SecretStr = Field(description="PostgreSQL of this service, `postgresql+asyncpg://…`")
+    database_url: SecretStr = Field(
+        description="PostgreSQL of this service, `postgresql+asyncpg://…`",
+        examples=["postgresql+asyncpg://indigo@localhost/indigo"],
+    )
     amqp_url: SecretStr | None = Field(
         default=None, description="RabbitMQ, `amqp://…`; required by `serve`, `relay` and `consume`"
     )
-    public_url: AnyHttpUrl = Field(description="address under which others reach this service")
-    secret_key: SecretStr = Field(description="signs page cursors; the same on every replica")
+    public_url: AnyHttpUrl = Field(
+        description="address under which others reach this service", examples=["https://service.example.org"]
+    )
+    secret_key: SecretStr = Field(
+        description="signs page cursors; the same on every replica", examples=["an-example-is-not-a-secret"]
+    )
     trusted_issuers: list[AnyHttpUrl] = Field(
         default_factory=list, description="OIDC issuers whose tokens are accepted"
     )
@@ -49,6 +56,15 @@ class ServiceSettings(BaseSettings):
     def base_url(self) -> str:
         """``public_url`` without a trailing slash."""
         return str(self.public_url).rstrip("/")
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def example_settings(model: type[S]) -> S:
+    """Settings out of the required fields' examples, for what needs a service but no outside world (OpenAPI)."""
+    values = {name: field.examples[0] for name, field in model.model_fields.items() if field.examples}
+    return model.model_validate({"amqp_url": "amqp://localhost", **values})
 
 
 def settings_table(model: type[ServiceSettings]) -> str:
