@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
@@ -53,3 +55,18 @@ def current() -> WorkContext:
 def enter(context: WorkContext) -> None:
     """Make ``context`` the current one for this task and what it starts."""
     _current.set(context)
+
+
+def entered() -> WorkContext | None:
+    """The context of the running work; ``None`` outside of any."""
+    return _current.get()
+
+
+@contextmanager
+def within(context: WorkContext) -> Iterator[WorkContext]:
+    """Make ``context`` the current one for the block, and the one before it again afterwards."""
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)

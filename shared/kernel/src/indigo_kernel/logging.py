@@ -1,0 +1,119 @@
+"""Logs: one JSON object a line on standard output, or colored text where a person is watching.
+
+Every line has ``timestamp`` (RFC 3339, UTC, milliseconds), ``level``, ``event`` (``noun.verb``), ``service``,
+``version`` and, inside a piece of work, ``trace_id`` and ``span_id``. Secrets are cut out of every value.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import structlog
+
+from indigo_kernel.context import entered
+
+REDACTED = "[redacted]"
+
+_SECRET_NAMES = re.compile(
+    r"(?i)(?:^|[_.-])(?:authorization|cookie|password|passwd|secret|token|api[_-]?key|private[_-]?key)s?$"
+)
+_SECRETS = re.compile(
+    r"(?i)\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"
+    r"|\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"  # a JWT
+    r"|\bindigo_[A-Za-z0-9]{8}_[A-Za-z0-9_-]{16,}"  # an API key of ours
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # user:password in a URL
+)
+
+Event = MutableMapping[str, Any]
+
+
+def configure_logging(
+    service: str, version: str, *, level: int = logging.INFO, stream: TextIO | None = None
+) -> None:
+    """Send structlog's and the standard library's records to ``stream`` (standard output), both in one shape.
+
+    Call it once, first thing in a process. Uvicorn's access log is switched off: ``request.finished`` has it.
+    """
+    out = stream or sys.stdout
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        _stamp,
+        _Names(service, version),
+    ]
+    renderer: list[structlog.typing.Processor] = (
+        [_redact, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if out.isatty()
+        else [structlog.processors.format_exc_info, _redact, structlog.processors.JSONRenderer(default=repr)]
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
+    logging.getLogger("uvicorn.access").disabled = True
+    # Its lines at INFO repeat every outgoing request with the full URL, query included.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+class _Names:
+    """Says whose line it is. A line of one service in a process of several brings its own ``service``."""
+
+    def __init__(self, service: str, version: str) -> None:
+        self._service = service
+        self._version = version
+
+    def __call__(self, _logger: object, _method: str, event: Event) -> Event:
+        event.setdefault("service", self._service)
+        event.setdefault("version", self._version)
+        context = entered()
+        if context is not None:
+            event["trace_id"] = context.trace_id
+            event["span_id"] = context.span_id
+        return event
+
+
+def _stamp(_logger: object, _method: str, event: Event) -> Event:
+    event["timestamp"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return event
+
+
+def _redact(_logger: object, _method: str, event: Event) -> Event:
+    return {name: value if name == "exc_info" else without_secrets(value, name) for name, value in event.items()}
+
+
+def without_secrets(value: Any, name: str = "") -> Any:
+    """``value`` without tokens, keys and passwords, known by ``name`` (``api_key``) or by their look."""
+    if name and _SECRET_NAMES.search(name) and value is not None:
+        return REDACTED
+    if isinstance(value, str):
+        return _SECRETS.sub(REDACTED, value)
+    if isinstance(value, Mapping):
+        return {key: without_secrets(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_secrets(item) for item in value]
+    return value
