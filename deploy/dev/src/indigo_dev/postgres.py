@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -139,15 +140,16 @@ class EmbeddedPostgres:
 
         Raises ``DirectoryBusyError`` when a live process owns it.
         """
-        if self.pid is None:
+        if not self._directory.exists():
             return False
         lock = DirectoryLock(self._directory)
         lock.acquire()
         try:
+            running = self.pid is not None
             self._end_leftovers()
         finally:
             lock.release()
-        return True
+        return running
 
     def kill(self) -> None:
         """SIGKILL the server and every backend, as a power cut would; ``start`` then recovers."""
@@ -182,6 +184,8 @@ class EmbeddedPostgres:
             signal_all(orphans, signal.SIGQUIT)
             end(orphans, grace=5)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
+        if self._sockets() != self._directory:
+            shutil.rmtree(self._sockets(), ignore_errors=True)
 
     def _sockets(self) -> Path:
         """Where the socket is: our directory, or a short one when that path is too long for the kernel."""
@@ -194,6 +198,8 @@ class EmbeddedPostgres:
         account = _account()
         for directory in (self._directory, self._sockets()):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if directory.is_symlink() or directory.stat().st_uid not in _owners(account):
+                raise ServerError(f"{directory} belongs to somebody else: choose another directory.")
             if account:
                 os.chown(directory, account.pw_uid, account.pw_gid)
         if account:
@@ -275,6 +281,11 @@ def _credentials(account: pwd.struct_passwd | None) -> _Credentials:
     if account is None:
         return {"user": None, "group": None, "extra_groups": None}
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _owners(account: pwd.struct_passwd | None) -> set[int]:
+    """Whose directories we may use: a temporary directory is open to everybody's."""
+    return {os.geteuid()} if account is None else {0, account.pw_uid}
 
 
 def _account() -> pwd.struct_passwd | None:

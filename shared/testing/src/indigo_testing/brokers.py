@@ -1,14 +1,13 @@
-"""The RabbitMQ the tests run against, private to one run."""
+"""A RabbitMQ for tests, private to one run or, where a test breaks it, to one test."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from indigo_dev.rabbitmq import PrivateRabbit
+
+from indigo_testing.directories import server_directory
 
 
 @contextmanager
@@ -17,9 +16,5 @@ def private_rabbit() -> Iterator[PrivateRabbit]:
 
     Raises ``indigo_dev.processes.ServerError`` with the command to run when there can be none.
     """
-    directory = Path(tempfile.mkdtemp(prefix="indigo-test-rabbitmq-"))
-    try:
-        with PrivateRabbit(directory) as rabbit:
-            yield rabbit
-    finally:
-        shutil.rmtree(directory)
+    with server_directory("rabbitmq", PrivateRabbit) as directory, PrivateRabbit(directory) as rabbit:
+        yield rabbit

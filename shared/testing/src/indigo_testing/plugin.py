@@ -8,8 +8,6 @@ With pytest-xdist every worker has servers of its own.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -19,10 +17,11 @@ from indigo_dev import processes
 from indigo_dev.databases import database_name, database_url
 from indigo_dev.postgres import EmbeddedPostgres
 from indigo_dev.processes import ServerError
-from indigo_dev.rabbitmq import PrivateRabbit
+from indigo_dev.rabbitmq import PrivateRabbit, ensure_installed
 
 from indigo_testing.brokers import private_rabbit
 from indigo_testing.databases import DatabaseMaker
+from indigo_testing.directories import server_directory
 
 
 @pytest.fixture(scope="session")
@@ -32,17 +31,16 @@ def postgres_server() -> Iterator[str]:
     if offered:
         yield database_url(offered, database_name(offered))
         return
-    directory = Path(tempfile.mkdtemp(prefix="indigo-test-postgres-"))
-    try:
-        with EmbeddedPostgres(directory, durable=False) as server:
-            yield server.server_url
-    finally:
-        shutil.rmtree(directory)
+    with (
+        server_directory("postgres", EmbeddedPostgres) as directory,
+        EmbeddedPostgres(directory, durable=False) as server,
+    ):
+        yield server.server_url
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def make_database(postgres_server: str) -> AsyncIterator[DatabaseMaker]:
-    """Makes fresh databases, dropped at the end of the run: ``url = await make_database("hint")``."""
+    """Makes fresh databases that are dropped at the end of the run."""
     maker = DatabaseMaker(postgres_server)
     yield maker
     await maker.drop_all()
@@ -52,12 +50,11 @@ async def make_database(postgres_server: str) -> AsyncIterator[DatabaseMaker]:
 def rabbit() -> Iterator[PrivateRabbit]:
     """A RabbitMQ node of this run: it may be restarted, killed and frozen. Shared: leave it running."""
     try:
-        context = private_rabbit()
-        node = context.__enter__()
+        ensure_installed()
     except ServerError as error:
         pytest.skip(str(error))
-    yield node
-    context.__exit__(None, None, None)
+    with private_rabbit() as node:
+        yield node
 
 
 @pytest.fixture(scope="session")
