@@ -75,7 +75,8 @@ class _Queue:
         self.consumers.append(subscription)
         self.turn = itertools.cycle(self.consumers)
         self.lanes.widen(subscription.concurrency)
-        self.sink = sink or self.sink
+        if sink is not None:
+            self.sink = sink
 
 
 class MemoryBus:
