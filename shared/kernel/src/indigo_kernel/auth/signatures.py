@@ -128,15 +128,17 @@ def key_ring(document: object) -> KeyRing:
 
 def _usable(members: list[Any]) -> Iterator[VerificationKey]:
     for member in members:
-        if not isinstance(member, dict) or member.get("kty") not in {"RSA", "EC", "OKP"}:
+        if not isinstance(member, dict) or member.get("kty") not in ("RSA", "EC", "OKP"):
             continue
         if member.get("use", "sig") != "sig" or "verify" not in (member.get("key_ops") or ["verify"]):
             continue
         try:
             # only the numbers that make the key: other members of foreign sets need not be valid
             numbers = {name: member[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in member}
+            if not _fitting_size(numbers):
+                continue
             key = JWKRegistry.import_key(numbers)
-        except (JoseError, ValueError, TypeError, UnsupportedAlgorithm):
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, UnsupportedAlgorithm):
             continue  # RFC 7517 section 5: unknown or broken keys of a set are ignored
         algorithms = _algorithms(key)
         named = "EdDSA" if member.get("alg") == "Ed25519" else member.get("alg")
@@ -149,8 +151,15 @@ def _usable(members: list[Any]) -> Iterator[VerificationKey]:
 
 def _algorithms(key: object) -> set[str]:
     if isinstance(key, RSAKey):
-        fits = _MIN_RSA_BITS <= key.raw_value.key_size <= _MAX_RSA_BITS
-        return {"RS256", "RS512"} if fits else set()
+        return {"RS256", "RS512"}
     if isinstance(key, ECKey | OKPKey):
         return {_CURVES[key.curve_name]} if key.curve_name in _CURVES else set()
     return set()
+
+
+def _fitting_size(member: Mapping[str, Any]) -> bool:
+    """Whether a key is neither so short that it can be broken nor so long that checking is an attack."""
+    if member["kty"] != "RSA":
+        return True
+    modulus = int.from_bytes(urlsafe_b64decode(member["n"].encode()))
+    return _MIN_RSA_BITS <= modulus.bit_length() <= _MAX_RSA_BITS
