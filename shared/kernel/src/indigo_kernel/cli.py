@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from indigo_kernel.db import migrate as migrations
 from indigo_kernel.db.migrate import SchemaBehind
-from indigo_kernel.http.server import GRACE_SECONDS, listen, serving
+from indigo_kernel.http.server import listen, serving
 from indigo_kernel.logging import configure_logging
 from indigo_kernel.runtime import Runtime
 from indigo_kernel.settings import ServiceSettings, example_settings, settings_table
@@ -136,4 +136,4 @@ async def _process(settings: ServiceSettings, runtime: Runtime, role: Role | Non
             log.info("process.ready", service=runtime.name, role=role.__name__ if role else "serve")
             await stop.wait()
     finally:
-        await runtime.stop(grace=GRACE_SECONDS)
+        await runtime.stop()
