@@ -27,7 +27,9 @@ app = typer.Typer(help="The INDIGO Data Life Cycle suite.", no_args_is_help=True
 console = Console()
 
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder that holds everything the suite keeps.")]
-Port = Annotated[int, typer.Option(min=1, max=65_529, help="Port of the front door; the services have the next five.")]
+Port = Annotated[
+    int, typer.Option(min=1, max=65_529, help="Port of the front door; the services have the next five.")
+]
 
 DEFAULT_DATA = Path(".indigo/data")
 
@@ -37,7 +39,7 @@ async def database_server(data: DataDirectory) -> AsyncIterator[str]:
     """``INDIGO_DATABASE_URL``, or an embedded PostgreSQL in the data directory that starts in the background."""
     given = os.environ.get("INDIGO_DATABASE_URL")
     if given:
-        import indigo_suite.suite  # noqa: F401
+        import indigo_suite.suite
 
         yield given
         return
@@ -108,7 +110,9 @@ def _refuse(sentence: str) -> None:
 @app.command()
 def token(
     data_dir: DataDir = DEFAULT_DATA,
-    scopes: Annotated[str, typer.Option(help="Scopes, separated by blanks or commas; all of them when absent.")] = "",
+    scopes: Annotated[
+        str, typer.Option(help="Scopes, separated by blanks or commas; all of them when absent.")
+    ] = "",
     subject: Annotated[str, typer.Option(help="Whom the token speaks for.")] = "operator",
     hours: Annotated[float, typer.Option(min=0.01, max=720, help="How long it counts.")] = 12,
 ) -> None:

@@ -29,7 +29,9 @@ def front_door(services: dict[str, FastAPI], issuer: DevIssuer, addresses: Addre
     page = _page(addresses)
 
     async def index(_: Request) -> Response:
-        return HTMLResponse(page, headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"})
+        return HTMLResponse(
+            page, headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        )
 
     async def live(_: Request) -> Response:
         return PlainTextResponse("ok")

@@ -11,7 +11,13 @@ from pathlib import Path
 SERVICES = ("dmp", "repository", "pid", "integrity", "qos-gateway")
 """Order of the service's own ports: the first has the front door's port + 1."""
 
-ROUTES = {"dmp": "/dmp", "repository": "/repository", "pid": "/pid", "integrity": "/integrity", "qos-gateway": "/qos"}
+ROUTES = {
+    "dmp": "/dmp",
+    "repository": "/repository",
+    "pid": "/pid",
+    "integrity": "/integrity",
+    "qos-gateway": "/qos",
+}
 """Where the front door has each service."""
 
 

@@ -78,9 +78,7 @@ async def running(data: DataDirectory, addresses: Addresses, server_url: str) ->
             bus = MemoryBus(data.journal)
             await bus.start()
             stack.push_async_callback(bus.stop)
-        runtimes = {
-            name: _build(name, data, addresses, server_url, issuer, bus, amqp_url) for name in SERVICES
-        }
+        runtimes = {name: _build(name, data, addresses, server_url, issuer, bus, amqp_url) for name in SERVICES}
         for runtime in runtimes.values():
             stack.push_async_callback(runtime.stop)
         await asyncio.gather(*(_bring_up(runtime) for runtime in runtimes.values()))
