@@ -27,9 +27,7 @@ app = typer.Typer(help="The INDIGO Data Life Cycle suite.", no_args_is_help=True
 console = Console()
 
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder that holds everything the suite keeps.")]
-Port = Annotated[
-    int, typer.Option(min=1, max=65_529, help="Port of the front door; the services have the next five.")
-]
+Port = Annotated[int, typer.Option(min=1, max=65_529, help="The front door; the services have the next five.")]
 
 DEFAULT_DATA = Path(".indigo/data")
 
@@ -110,9 +108,7 @@ def _refuse(sentence: str) -> None:
 @app.command()
 def token(
     data_dir: DataDir = DEFAULT_DATA,
-    scopes: Annotated[
-        str, typer.Option(help="Scopes, separated by blanks or commas; all of them when absent.")
-    ] = "",
+    scopes: Annotated[str, typer.Option(help="Scopes, with blanks or commas between; all when absent.")] = "",
     subject: Annotated[str, typer.Option(help="Whom the token speaks for.")] = "operator",
     hours: Annotated[float, typer.Option(min=0.01, max=720, help="How long it counts.")] = 12,
 ) -> None:

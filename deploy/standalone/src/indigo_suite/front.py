@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from indigo_suite.layout import ROUTES, Addresses
 
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _PURPOSE = {
     "dmp": "data management plans, their promises and the ledger",
     "repository": "records of datasets, software, plans and analyses",

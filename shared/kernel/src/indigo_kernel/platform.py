@@ -197,7 +197,7 @@ def _amqp(service: str, settings: ServiceSettings) -> Bus:
     if settings.amqp_url is None:
         prefix = settings.model_config.get("env_prefix", "")
         raise ValueError(f"Set {prefix}AMQP_URL to the RabbitMQ that carries the events")
-    return AmqpBus(settings.amqp_url.get_secret_value(), service=service)
+    return AmqpBus(settings.amqp_url.get_secret_value(), name=f"indigo-{service}")
 
 
 def _service_auth(settings: ServiceSettings, http: httpx.AsyncClient, clock: Clock) -> httpx.Auth | None:
