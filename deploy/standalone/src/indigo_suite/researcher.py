@@ -84,7 +84,7 @@ class Researcher:
     async def deposit(self, record_id: str, folder: Path) -> dict[str, Any]:
         """Upload every file below ``folder`` to a reserved draft and publish it."""
         draft = f"{self.at.repository}/api/records/{record_id}/draft"
-        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        for path in await asyncio.to_thread(_files_below, folder):
             key = path.relative_to(folder).as_posix()
             await self.call("POST", f"{draft}/files", json=[{"key": key}])
             await self.call(
@@ -107,6 +107,10 @@ class Researcher:
         response = await self.call("POST", f"{self.at.integrity}/api/fixity", json={"record_id": record_id})
         run: dict[str, Any] = response.json()
         return run
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.rglob("*") if each.is_file())
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

@@ -5,15 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-import indigo_dmp.bootstrap
-import indigo_integrity.bootstrap
-import indigo_pid.bootstrap
-import indigo_qos_gateway.bootstrap
-import indigo_repository.bootstrap
 from indigo_dev.databases import database_url, ensure_databases
 from indigo_kernel.auth.client import ServiceTokens
 from indigo_kernel.auth.issuer import Client, DevIssuer
@@ -30,14 +25,7 @@ from indigo_kernel.runtime import Runtime
 from indigo_suite.configuration import AUDIENCE, settings_of
 from indigo_suite.front import front_door
 from indigo_suite.layout import SERVICES, Addresses, DataDirectory
-
-_BUILD: dict[str, Callable[..., Runtime]] = {
-    "dmp": indigo_dmp.bootstrap.build,
-    "repository": indigo_repository.bootstrap.build,
-    "pid": indigo_pid.bootstrap.build,
-    "integrity": indigo_integrity.bootstrap.build,
-    "qos-gateway": indigo_qos_gateway.bootstrap.build,
-}
+from indigo_suite.services import SERVICE_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +96,7 @@ def _build(
         name, data, addresses, database_url=database_url(server_url, _database(name)), amqp_url=amqp_url
     )
     source = issuer.source(f"service:{name}", [str(scope) for scope in SERVICE_SCOPES], audience=AUDIENCE)
-    return _BUILD[name](
+    return SERVICE_KINDS[name].build(
         settings,
         clock=clock,
         bus=bus,

@@ -1,0 +1,178 @@
+"""Generated files that are committed: event schemas and pages, OpenAPI and AsyncAPI documents, README tables.
+
+``python -m indigo_suite.golden`` writes them, ``--check`` only says which are stale. An event schema is never
+replaced by one that old readers cannot read: fields may be added as optional ones, nothing else (``compatible``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from indigo_contracts.asyncapi import asyncapi
+from indigo_contracts.envelope import Fact
+from indigo_contracts.problems import BASE, PROBLEMS
+from indigo_contracts.registry import FACTS, facts_of
+from indigo_kernel.settings import ServiceSettings, settings_table
+
+from indigo_suite.services import SERVICE_KINDS, Kind
+
+SCHEMAS = Path("shared/contracts/schemas")
+
+
+def files(root: Path) -> Iterator[tuple[Path, str]]:
+    """Every generated file with the text it should have."""
+    for fact in FACTS.values():
+        yield root / SCHEMAS / f"{fact.fact}.json", _json(fact.model_json_schema())
+        yield root / "docs" / "events" / f"{fact.fact}.md", _event_page(fact)
+    yield root / "docs" / "events" / "README.md", _event_index()
+    yield root / "docs" / "problems.md", _problems()
+    yield (
+        root / "docs" / "api" / "asyncapi.json",
+        _json(asyncapi("INDIGO Data Life Cycle", "1", sends=FACTS.values())),
+    )
+    for name, kind in SERVICE_KINDS.items():
+        yield root / "docs" / "api" / f"{name}.openapi.json", _json(kind.example().api.openapi())
+        readme = root / "services" / name / "README.md"
+        yield readme, _readme(readme.read_text(), name, kind)
+
+
+def compatible(old: dict[str, Any], new: dict[str, Any], at: str = "") -> list[str]:
+    """What a reader of ``old`` could not cope with in ``new``: removals, other types, new required fields."""
+    broken: list[str] = []
+    for name, before in {**old.get("properties", {}), **old.get("$defs", {})}.items():
+        after = new.get("properties", {}).get(name) or new.get("$defs", {}).get(name)
+        where = f"{at}/{name}"
+        if after is None:
+            broken.append(f"{where} was removed")
+        elif before.get("type") != after.get("type") or before.get("$ref") != after.get("$ref"):
+            broken.append(f"{where} has another type")
+        else:
+            broken += compatible(before, after, where)
+            gone = set(map(str, before.get("enum", []))) - set(map(str, after.get("enum", [])))
+            if gone:
+                broken.append(f"{where} lost the values {', '.join(sorted(gone))}")
+    broken += [
+        f"{at}/{name} is newly required" for name in set(new.get("required", [])) - set(old.get("required", []))
+    ]
+    return broken
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _consumers(fact: type[Fact]) -> list[str]:
+    return [name for name, kind in SERVICE_KINDS.items() if fact in kind.receives()]
+
+
+def _event_page(fact: type[Fact]) -> str:
+    service = fact.fact.split(".", 1)[0]
+    rows = "\n".join(
+        f"| `{name}` | {_type(schema)} | {'yes' if name in fact.model_json_schema().get('required', []) else 'no'} |"
+        f" {schema.get('description', '')} |"
+        for name, schema in fact.model_json_schema()["properties"].items()
+    )
+    readers = ", ".join(_consumers(fact)) or "nobody in the suite yet"
+    return (
+        f"# {fact.fact}\n\n{' '.join((fact.__doc__ or '').split())}\n\n"
+        f"- CloudEvents `type`: `{fact.event_type()}`\n"
+        f"- AMQP routing key: `{fact.fact}` on the topic exchange `indigo.events`\n"
+        f"- stated by: {service}; applied by: {readers}\n"
+        f"- schema of `data`: [`{fact.fact}.json`](../../{SCHEMAS}/{fact.fact}.json)\n\n"
+        f"| field | type | required | meaning |\n| --- | --- | --- | --- |\n{rows}\n"
+    )
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rsplit('/', 1)[-1]}`"
+    if "anyOf" in schema:
+        return " or ".join(_type(each) for each in schema["anyOf"] if each.get("type") != "null")
+    if schema.get("type") == "array":
+        return f"list of {_type(schema.get('items', {}))}"
+    return f"`{schema.get('format') or schema.get('type', 'any')}`"
+
+
+def _event_index() -> str:
+    rows = "\n".join(
+        f"| [`{fact.fact}`]({fact.fact}.md) | {' '.join((fact.__doc__ or '').split())} |"
+        for fact in FACTS.values()
+    )
+    return (
+        "# Events\n\nEvery fact the suite states, as CloudEvents 1.0.2 in structured JSON. Subscribe on RabbitMQ, or\n"
+        "read `GET /events?after=` of the service that states it.\n\n| fact | meaning |\n| --- | --- |\n"
+        + rows
+        + "\n"
+    )
+
+
+def _problems() -> str:
+    rows = "\n".join(f"| `{slug}` | {status} | {title} |" for slug, (status, title) in PROBLEMS.items())
+    return (
+        f"# Problem types\n\nErrors are `application/problem+json` (RFC 9457). `type` is `{BASE}<slug>`; `errors` names\n"
+        "the fields that are wrong by JSON Pointer.\n\n| slug | status | title |\n| --- | --- | --- |\n"
+        + rows
+        + "\n"
+    )
+
+
+def _readme(text: str, name: str, kind: Kind) -> str:
+    sent = facts_of(name.split("-", 1)[0])
+    text = _between(text, "events-out", _fact_table(sent))
+    text = _between(text, "events-in", _fact_table(kind.receives()))
+    settings: type[ServiceSettings] = kind.settings
+    return _between(text, "settings", settings_table(settings))
+
+
+def _fact_table(facts: list[type[Fact]]) -> str:
+    rows = "\n".join(
+        f"| [`{fact.fact}`](../../docs/events/{fact.fact}.md) | {' '.join((fact.__doc__ or '').split())} |"
+        for fact in facts
+    )
+    return f"| fact | meaning |\n| --- | --- |\n{rows}"
+
+
+def _between(text: str, mark: str, content: str) -> str:
+    """Replace what stands between ``<!-- mark -->`` and ``<!-- /mark -->``; a README without the marks is wrong."""
+    pattern = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise SystemExit(f"a service's README lacks <!-- {mark} --> … <!-- /{mark} -->")
+    return pattern.sub(lambda match: f"{match[1]}{content}\n{match[2]}", text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
+    parser.add_argument("--root", type=Path, default=Path.cwd(), help="the repository")
+    arguments = parser.parse_args()
+    stale: list[str] = []
+    for path, text in files(arguments.root):
+        before = path.read_text() if path.exists() else None
+        if before == text:
+            continue
+        stale.append(str(path.relative_to(arguments.root)))
+        if arguments.check:
+            continue
+        if before and path.parent.name == "schemas":
+            broken = compatible(json.loads(before), json.loads(text))
+            if broken:
+                print(f"{path.name}: old readers could not read this:", *broken, sep="\n  ", file=sys.stderr)
+                return 1
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for name in stale:
+        print(f"{'stale' if arguments.check else 'wrote'}: {name}")
+    if arguments.check and stale:
+        print("Run: make golden", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
