@@ -1,0 +1,1 @@
+"""The RDA DMP Common Standard for machine-actionable plans (maDMP): schema, reading, writing."""
