@@ -8,6 +8,7 @@ import json
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -147,12 +148,26 @@ def verifier(signer: Signer, clock: ManualClock) -> TokenVerifier:
     return TokenVerifier([TrustedIssuer(signer.issuer, jwks={"keys": [signer.public]})], "indigo", clock)
 
 
-@pytest_asyncio.fixture
-async def site() -> AsyncIterator[IssuerSite]:
+@asynccontextmanager
+async def issuer_site() -> AsyncIterator[IssuerSite]:
     site = IssuerSite()
     await site.start()
-    yield site
-    await site.stop()
+    try:
+        yield site
+    finally:
+        await site.stop()
+
+
+@pytest_asyncio.fixture
+async def site() -> AsyncIterator[IssuerSite]:
+    async with issuer_site() as site:
+        yield site
+
+
+@pytest_asyncio.fixture
+async def other_site() -> AsyncIterator[IssuerSite]:
+    async with issuer_site() as site:
+        yield site
 
 
 @pytest_asyncio.fixture

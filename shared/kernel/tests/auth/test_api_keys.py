@@ -54,7 +54,7 @@ async def test_a_key_acts_for_its_owner(keys: ApiKeys, engine: AsyncEngine, cloc
     assert re.fullmatch(r"indigo_[0-9A-Za-z]{8}_[0-9A-Za-z]{40}", key)
     who = await keys.authenticate(key)
     assert (who.iss, who.sub, who.via) == (ADA.iss, "ada", "api-key")
-    assert (who.scopes, who.groups) == ({"dmp:write"}, {"/lifewatch"})
+    assert (set(who.scopes), set(who.groups)) == ({"dmp:write"}, {"/lifewatch"})
     secret = key.rpartition("_")[2]
     assert all(secret not in str(row) for row in await stored(engine))
     assert [each.id for each in await keys.live(ADA)] == [info.id]

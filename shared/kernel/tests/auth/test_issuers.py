@@ -185,3 +185,13 @@ async def test_a_configured_jwks_uri_needs_no_discovery(
     verifier = TokenVerifier([trusted], "indigo", clock, http)
     assert (await verifier.verify(signer.token(iss="https://issuer.example"))).sub == "ada"
     assert site.hits == {"keys": 1}
+
+
+async def test_the_discovery_document_does_not_point_elsewhere(
+    site: Any, other_site: Any, remote: TokenVerifier
+) -> None:
+    signer = other_site.new_signer()  # keys that would do, were they asked for
+    site.answers[DISCOVERY] = JSONResponse({"issuer": site.url, "jwks_uri": f"{other_site.url}/keys"})
+    with pytest.raises(Unavailable):
+        await remote.verify(signer.token(iss=site.url))
+    assert not other_site.hits

@@ -287,7 +287,8 @@ def test_a_key_set_gives_up_unusable_members_only(signers: dict[str, Any]) -> No
     ]
     ring = key_ring({"keys": [*unusable, good]})
     assert [key.kid for key in ring.keys] == [good["kid"]]
-    for document in ({"keys": unusable}, {"keys": {}}, {}, [], None, "x"):
+    documents: list[object] = [{"keys": unusable}, {"keys": {}}, {}, [], None, "x"]
+    for document in documents:
         with pytest.raises(ValueError, match="JWK set"):
             key_ring(document)
 

@@ -78,21 +78,21 @@ class IssuerKeys:
         if self._static is None and http is None:
             raise ValueError(f"{trusted.issuer} has no configured keys, so an HTTP client is needed")
 
-    async def fitting(self, kid: str | None, algorithm: str) -> list[VerificationKey]:
-        """The keys that may verify a token; empty when the issuer has none that fits.
+    async def named(self, kid: str | None) -> list[VerificationKey]:
+        """The keys that may verify a token; empty when the issuer has none of that name.
 
         Raises ``Unavailable`` (503) when that cannot be known because the issuer is out of reach.
         """
         if self._static is not None:
-            return self._static.fitting(kid, algorithm)
-        known = self._usable().fitting(kid, algorithm)
+            return self._static.named(kid)
+        known = self._usable().named(kid)
         if known:
-            if self._aged() and self._may_fetch() and not self._lock.locked():
+            if self._aged() and self._may_fetch():
                 await self._refresh()
-                known = self._usable().fitting(kid, algorithm)
+                known = self._usable().named(kid)
         else:
             await self._refresh()
-            known = self._usable().fitting(kid, algorithm)
+            known = self._usable().named(kid)
         if not known and self._state.failed:
             raise Unavailable("The keys of the token's issuer cannot be had now", headers={"retry-after": "5"})
         return known

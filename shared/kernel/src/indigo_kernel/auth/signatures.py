@@ -107,9 +107,9 @@ class KeyRing:
 
     keys: tuple[VerificationKey, ...] = ()
 
-    def fitting(self, kid: str | None, algorithm: str) -> list[VerificationKey]:
-        """The keys a token may have been signed with. A token without ``kid`` may use any that fits."""
-        return [key for key in self.keys if algorithm in key.algorithms and (kid is None or key.kid == kid)]
+    def named(self, kid: str | None) -> list[VerificationKey]:
+        """The keys a token may have been signed with: a token without ``kid`` may use any."""
+        return [key for key in self.keys if kid is None or key.kid == kid]
 
 
 def key_ring(document: object) -> KeyRing:

@@ -108,8 +108,8 @@ class TokenVerifier:
         keys = self._issuers.get(issuer) if isinstance(issuer, str) else None
         if keys is None:
             raise InvalidToken("its issuer is not trusted")
-        fitting = await keys.fitting(parts.kid, parts.algorithm)
-        if not any(key.verifies(parts) for key in fitting):
+        named = await keys.named(parts.kid)
+        if not any(key.verifies(parts) for key in named):
             raise InvalidToken("its signature is not from a key of its issuer")
         expires = self._check_times(claims)
         self._check_audience(claims)
