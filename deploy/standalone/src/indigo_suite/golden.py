@@ -105,8 +105,8 @@ def _event_index() -> str:
         for fact in FACTS.values()
     )
     return (
-        "# Events\n\nEvery fact the suite states, as CloudEvents 1.0.2 in structured JSON. Subscribe on RabbitMQ, or\n"
-        "read `GET /events?after=` of the service that states it.\n\n| fact | meaning |\n| --- | --- |\n"
+        "# Events\n\nEvery fact the suite states, as CloudEvents 1.0.2 in structured JSON.\n"
+        "Subscribe on RabbitMQ, or read `GET /events?after=` of the service that states it.\n\n| fact | meaning |\n| --- | --- |\n"
         + rows
         + "\n"
     )
@@ -115,8 +115,8 @@ def _event_index() -> str:
 def _problems() -> str:
     rows = "\n".join(f"| `{slug}` | {status} | {title} |" for slug, (status, title) in PROBLEMS.items())
     return (
-        f"# Problem types\n\nErrors are `application/problem+json` (RFC 9457). `type` is `{BASE}<slug>`; `errors` names\n"
-        "the fields that are wrong by JSON Pointer.\n\n| slug | status | title |\n| --- | --- | --- |\n"
+        "# Problem types\n\nErrors are `application/problem+json` (RFC 9457).\n"
+        f"`type` is `{BASE}<slug>`; `errors` names the fields that are wrong by JSON Pointer.\n\n| slug | status | title |\n| --- | --- | --- |\n"
         + rows
         + "\n"
     )
@@ -139,7 +139,7 @@ def _fact_table(facts: list[type[Fact]]) -> str:
 
 
 def _between(text: str, mark: str, content: str) -> str:
-    """Replace what stands between ``<!-- mark -->`` and ``<!-- /mark -->``; a README without the marks is wrong."""
+    """Replace what stands between ``<!-- mark -->`` and ``<!-- /mark -->``; both must be there."""
     pattern = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
     if not pattern.search(text):
         raise SystemExit(f"a service's README lacks <!-- {mark} --> … <!-- /{mark} -->")
