@@ -32,12 +32,14 @@ test: $(DEV) ## run the tests; T=path runs those of a path
 	@$(PY) -m pytest $(T) --ignore=tests/bench
 
 check: $(DEV) ## format, lint, types, imports, generated files, lock files
-	@$(STEP) "Format (ruff format)" .venv/bin/ruff format --check .
-	@$(STEP) "Lint (ruff check)" .venv/bin/ruff check .
-	@$(STEP) "Types (mypy --strict)" env MYPYPATH=$(subst $() ,:,$(SOURCES)) .venv/bin/mypy --strict $(SOURCES)
-	@$(STEP) "Rooms (import-linter)" .venv/bin/lint-imports --no-logo
-	@$(STEP) "Generated files (make golden)" $(PY) -m indigo_suite.golden --check
-	@$(STEP) "Repository (tests/checks)" $(PY) -m pytest tests/checks
+	@ok=0; \
+	$(STEP) "Format (ruff format)" .venv/bin/ruff format --check . || ok=1; \
+	$(STEP) "Lint (ruff check)" .venv/bin/ruff check . || ok=1; \
+	$(STEP) "Types (mypy --strict)" env MYPYPATH=$(subst $() ,:,$(SOURCES)) .venv/bin/mypy --strict $(SOURCES) || ok=1; \
+	$(STEP) "Rooms (import-linter)" .venv/bin/lint-imports --no-logo || ok=1; \
+	$(STEP) "Generated files (else: make golden)" $(PY) -m indigo_suite.golden --check || ok=1; \
+	$(STEP) "Files and locks (tests/checks)" $(PY) -m pytest tests/checks || ok=1; \
+	exit $$ok
 
 fmt: $(DEV) ## format the code and repair what can be repaired
 	@.venv/bin/ruff check --fix-only --quiet .
