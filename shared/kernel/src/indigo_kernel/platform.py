@@ -81,10 +81,10 @@ class Platform:
         owns_bus = bus is None
         bus = bus or _amqp(service, settings)
         if verifier is None or (service_auth is None and settings.token_url is not None):
-            outside = httpx.AsyncClient(timeout=10, transport=transport)
+            outside = httpx.AsyncClient(timeout=10, transport=transport, trust_env=False)
             close.append(outside.aclose)
             verifier = verifier or TokenVerifier(
-                [TrustedIssuer(str(url).rstrip("/")) for url in settings.trusted_issuers],
+                [TrustedIssuer(issuer) for issuer in settings.trusted_issuers],
                 settings.audience,
                 clock,
                 outside,

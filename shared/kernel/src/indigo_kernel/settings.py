@@ -38,8 +38,8 @@ class ServiceSettings(BaseSettings):
     secret_key: SecretStr = Field(
         description="signs page cursors; the same on every replica", examples=["an-example-is-not-a-secret"]
     )
-    trusted_issuers: list[AnyHttpUrl] = Field(
-        default_factory=list, description="OIDC issuers whose tokens are accepted"
+    trusted_issuers: list[str] = Field(
+        default_factory=list, description="OIDC issuers whose tokens are accepted, letter by letter as in `iss`"
     )
     audience: str = Field(default="indigo", description="audience a token must be meant for")
     token_url: AnyHttpUrl | None = Field(
