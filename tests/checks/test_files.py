@@ -4,7 +4,7 @@ import re
 
 # Put together here, so that this file does not contain what it looks for.
 REGISTRIES = re.compile(
-    "|".join(["pypi" + r"\.org", "pythonhosted" + r"\.org", "registry" + r"\.npmjs", "index" + "-url"])
+    "|".join(["pypi" + r"\.org", "python" + r"hosted\.org", "registry" + r"\.npmjs", "index" + "-url"])
 )
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:work|home|Users|root)/[\w.-]+")
 
@@ -20,7 +20,7 @@ def lines_with(pattern, root, files):
 
 def test_the_patterns_find_what_they_are_for(tmp_path):
     (tmp_path / "a").write_text(
-        "https://files." + "pythonhosted.org/x\nfine\n/ho" + "me/somebody/x\nsee /homepage/x\n"
+        "https://files.python" + "hosted.org/x\nfine\n/ho" + "me/somebody/x\nsee /homepage/x\n"
     )
     assert len(lines_with(REGISTRIES, tmp_path, ["a"])) == 1
     assert lines_with(MACHINE_PATHS, tmp_path, ["a"]) == ["a:3: /ho" + "me/somebody/x"]
