@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any, TextIO
 
 import structlog
@@ -32,12 +33,11 @@ _SECRETS = re.compile(
 Event = MutableMapping[str, Any]
 
 
-def configure_logging(
-    service: str, version: str, *, level: int = logging.INFO, stream: TextIO | None = None
-) -> None:
+def configure_logging(*, service: str, level: str = "info", stream: TextIO | None = None) -> None:
     """Send structlog's and the standard library's records to ``stream`` (standard output), both in one shape.
 
-    Call it once, first thing in a process. Uvicorn's access log is switched off: ``request.finished`` has it.
+    Call it once, first thing in a process. ``service`` is named in lines that bring no name of their own; the
+    version is that of the installed distribution ``indigo-<service>``. Uvicorn's access log is switched off: ``request.finished`` has it.
     """
     out = stream or sys.stdout
     shared: list[structlog.typing.Processor] = [
@@ -45,7 +45,7 @@ def configure_logging(
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         _stamp,
-        _Names(service, version),
+        _Names(service, version(f"indigo-{service}")),
     ]
     renderer: list[structlog.typing.Processor] = (
         [_redact, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
@@ -71,7 +71,7 @@ def configure_logging(
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
+    root.setLevel(level.upper())
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
@@ -83,13 +83,13 @@ def configure_logging(
 class _Names:
     """Says whose line it is. A line of one service in a process of several brings its own ``service``."""
 
-    def __init__(self, service: str, version: str) -> None:
+    def __init__(self, service: str, release: str) -> None:
         self._service = service
-        self._version = version
+        self._release = release
 
     def __call__(self, _logger: object, _method: str, event: Event) -> Event:
         event.setdefault("service", self._service)
-        event.setdefault("version", self._version)
+        event.setdefault("version", self._release)
         context = entered()
         if context is not None:
             event["trace_id"] = context.trace_id

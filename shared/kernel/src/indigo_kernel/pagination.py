@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -62,7 +62,7 @@ class Cursors:
     def read(self, cursor: str, listing: str) -> Position:
         """The position in ``cursor``. Raises ``InvalidParameter`` unless it was written here for ``listing``."""
         try:
-            raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+            raw = b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
         except (Base64Error, UnicodeEncodeError):
             raise _bad_cursor() from None
         tag, text = raw[:_TAG_BYTES], raw[_TAG_BYTES:]

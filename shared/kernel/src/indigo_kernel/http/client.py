@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -12,9 +12,6 @@ import httpx
 
 from indigo_kernel.context import current
 from indigo_kernel.telemetry import HTTP_CLIENT_SECONDS, method_label
-
-TokenSource = Callable[[], Awaitable[str]]
-"""Gives a bearer token for the callee; it caches by itself."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -34,15 +31,6 @@ class Retries:
     def pause(self, failed: int) -> float:
         """Seconds to wait after the ``failed``-th failure, counted from 0."""
         return random.uniform(0.0, min(self.longest, self.first * 2**failed))  # noqa: S311 - jitter, no secret
-
-
-class _Bearer(httpx.Auth):
-    def __init__(self, source: TokenSource) -> None:
-        self._source = source
-
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        request.headers["authorization"] = f"Bearer {await self._source()}"
-        yield request
 
 
 class RetryingTransport(httpx.AsyncBaseTransport):
@@ -115,7 +103,7 @@ class RetryingTransport(httpx.AsyncBaseTransport):
 def internal_client(
     base_url: str,
     *,
-    token: TokenSource | None = None,
+    auth: httpx.Auth | None = None,
     connect_seconds: float = 2.0,
     read_seconds: float = 10.0,
     retries: Retries | None = None,
@@ -131,7 +119,7 @@ def internal_client(
     )
     return httpx.AsyncClient(
         base_url=base_url,
-        auth=_Bearer(token) if token else None,
+        auth=auth,
         timeout=httpx.Timeout(read_seconds, connect=connect_seconds),
         transport=RetryingTransport(inner, retries or Retries(), sleep),
         trust_env=False,
