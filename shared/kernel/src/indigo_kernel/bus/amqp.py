@@ -19,7 +19,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aiormq.exceptions import AMQPError
 
 from indigo_kernel.bus.amqp_link import Link, LinkLost
-from indigo_kernel.bus.amqp_message import attempt_of, dead_letter, death_headers, decode, encode, hop_headers
+from indigo_kernel.bus.amqp_message import ATTEMPT, attempt_of, dead_letter, death_headers, decode, encode
 from indigo_kernel.bus.amqp_publish import Publisher
 from indigo_kernel.bus.consume import Fate, Fetch, Lanes, Verdict, deliver
 from indigo_kernel.bus.ports import (
@@ -101,7 +101,8 @@ class AmqpBus:
     async def stop(self) -> None:
         self._stopping.set()
         for channel, queue, tag in self._cancels:
-            with contextlib.suppress(AMQPError, TimeoutError, OSError):
+            # A channel that is gone has no consumer left to cancel.
+            with contextlib.suppress(AMQPError, TimeoutError, OSError, RuntimeError):
                 await (await channel.get_queue(queue, ensure=False)).cancel(tag, timeout=self._patience)
         lanes = [self._burials, *(consumer.lanes for consumer in self._consumers)]
         for lane in lanes:
@@ -139,7 +140,7 @@ class AmqpBus:
             log.warning("bus.not_consuming", queues=[s.queue for s in subscriptions])
 
     async def replay(self, queue: str, message: Message) -> None:
-        fresh = encode(message, app=self._name, extra=hop_headers(message, attempt=0))
+        fresh = encode(message, app=self._name)
         [outcome] = await self._publisher.publish("replay", "", [(queue, fresh)])
         if outcome is not Outcome.ACCEPTED:
             raise TransientError(f"the replay into {queue} was not accepted: {outcome}")
@@ -258,10 +259,10 @@ class AmqpBus:
         """Put a failed message safely into its next queue; False when that is not certain."""
         if fate.verdict is Verdict.RETRY:
             target = consumer.topology.retries[attempt].name
-            extra = hop_headers(message, attempt=attempt + 1)
+            extra: dict[str, str | int] = {ATTEMPT: attempt + 1}
         else:
             target = consumer.topology.dead.name
-            extra = death_headers(message, fate, attempt=attempt)
+            extra = death_headers(fate, attempt=attempt)
         copy = encode(message, app=self._name, extra=extra)
         [outcome] = await self._publisher.publish(consumer.subscription.queue, "", [(target, copy)])
         return outcome is Outcome.ACCEPTED

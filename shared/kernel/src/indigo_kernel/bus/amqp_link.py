@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import Awaitable, Callable
 
@@ -17,6 +18,9 @@ from aio_pika.abc import AbstractConnection
 from yarl import URL
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+# The client library would log each failed attempt as an error; an outage is said once, below.
+logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0

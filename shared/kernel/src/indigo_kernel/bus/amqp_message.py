@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +32,7 @@ def encode(message: Message, *, app: str, extra: Mapping[str, str | int] | None 
     headers |= {HEADER_PREFIX + name: value for name, value in event.items()}
     if "traceparent" in event:
         headers["traceparent"] = event["traceparent"]
-    headers |= extra or {}
+    headers |= {ROUTING_KEY: message.routing_key} | dict(extra or {})
     return aio_pika.Message(
         message.body,
         headers=headers,
@@ -65,37 +66,36 @@ def attempt_of(message: Message) -> int:
     return int(value) if value.isascii() and value.isdecimal() else 0
 
 
-def hop_headers(message: Message, *, attempt: int) -> dict[str, str | int]:
-    """Headers of a message on its way through a retry queue."""
-    return {ATTEMPT: attempt, ROUTING_KEY: message.routing_key}
-
-
-def death_headers(message: Message, fate: Fate, *, attempt: int) -> dict[str, str | int]:
+def death_headers(fate: Fate, *, attempt: int) -> dict[str, str | int]:
     """Headers of a message on its way to the dead letters."""
-    return hop_headers(message, attempt=attempt) | {
-        ERROR_TYPE: fate.error_type,
-        ERROR_DETAIL: fate.error_detail,
-    }
+    return {ATTEMPT: attempt, ERROR_TYPE: fate.error_type, ERROR_DETAIL: fate.error_detail}
 
 
 def dead_letter(queue: str, incoming: AbstractIncomingMessage) -> DeadLetter:
     """The dead letter of ``queue`` in a delivery from its dead queue; the broker's own reasons count too."""
     message = decode(incoming)
+    deaths = _deaths(incoming)
+    if deaths and ROUTING_KEY not in message.headers:  # published by others, buried by the broker
+        message = replace(message, routing_key=_first_routing_key(deaths) or message.routing_key)
     if ERROR_TYPE in message.headers:
         kind, detail = message.headers[ERROR_TYPE], message.headers.get(ERROR_DETAIL, "")
     else:
-        reasons = _death_reasons(incoming)
+        reasons = [_text(death.get("reason")) or "unknown" for death in deaths]
         poisoned = "delivery_limit" in reasons
         kind = POISON if poisoned else "DeadLettered"
         detail = "the consumer died in each delivery" if poisoned else f"by the broker: {', '.join(reasons)}"
     return DeadLetter(queue, message, kind, detail, attempt_of(message) + 1)
 
 
-def _death_reasons(incoming: AbstractIncomingMessage) -> list[str]:
+def _deaths(incoming: AbstractIncomingMessage) -> list[dict[str, Any]]:
+    """The broker's account of where the message died, the latest first."""
     deaths = incoming.headers.get("x-death")
-    if not isinstance(deaths, list):
-        return []
-    return [_text(death.get("reason")) or "unknown" for death in deaths if isinstance(death, dict)]
+    return [death for death in deaths if isinstance(death, dict)] if isinstance(deaths, list) else []
+
+
+def _first_routing_key(deaths: list[dict[str, Any]]) -> str | None:
+    keys = deaths[-1].get("routing-keys")
+    return _text(keys[0]) if isinstance(keys, list) and keys else None
 
 
 def _text(value: object) -> str | None:
