@@ -94,7 +94,7 @@ def facts() -> Facts:
 async def until(done: Callable[[], Awaitable[bool]]) -> None:
     """Ask again and again: the broker announces none of what is waited for here."""
     async with asyncio.timeout(60):
-        while not await done():  # noqa: ASYNC110
+        while not await done():
             await asyncio.sleep(0.05)
 
 
@@ -329,9 +329,10 @@ class TestBrokerTrouble:
 
         messages = [facts.message(subject=f"things/{n}") for n in range(50)]
         async with running(rabbit.url) as bus:
-            subscription = facts.subscription(handler)
-            await bus.subscribe([subscription])
-            await asyncio.to_thread(rabbit.wait_until_recoverable, subscription.queue)
+            await bus.subscribe([facts.subscription(handler)])
+            # Names are looked up by their beginning; a queue declared last is on disk last.
+            await bus.subscribe([facts.subscription(Seen(), name="last", keys=("none",))])
+            await asyncio.to_thread(rabbit.wait_until_recoverable, f"{facts.tag}.last")
             assert set(await bus.publish(messages)) == {Outcome.ACCEPTED}
             await asyncio.to_thread(rabbit.kill)
             await asyncio.to_thread(rabbit.restart)

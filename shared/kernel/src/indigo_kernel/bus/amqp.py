@@ -42,6 +42,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 SINK_PAUSE = 5.0
 """Seconds after which a dead-letter sink that failed is asked again."""
 
+SETUP_SECONDS = 30.0
+"""How long declaring and consuming all queues may take."""
+
 PREFETCH_PER_SLOT = 4
 """Messages fetched ahead per concurrent handler: enough to hide the round trip and a run of one subject."""
 
@@ -160,9 +163,11 @@ class AmqpBus:
         self._failure = ""
         self._cancels = []
         try:
-            for consumer in self._consumers:
-                await self._consume(connection, consumer)
-            watch = await connection.channel()
+            # A broker that has just started may leave a question unanswered for ever.
+            async with asyncio.timeout(SETUP_SECONDS):
+                for consumer in self._consumers:
+                    await self._consume(connection, consumer)
+                watch = await connection.channel()
             if not self._rebuild.is_set():
                 self._consuming.set()
                 up()

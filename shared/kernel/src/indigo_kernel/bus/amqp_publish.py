@@ -43,7 +43,7 @@ class Publisher:
         self._failed.clear()
         self._channels = {}
         if self._declare:
-            async with connection.channel() as channel:
+            async with asyncio.timeout(self._timeout), connection.channel() as channel:
                 await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
         self._connection = connection
         self._ready.set()
