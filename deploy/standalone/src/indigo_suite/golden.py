@@ -10,7 +10,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,22 +71,35 @@ def _consumers(fact: type[Fact]) -> list[str]:
     return [name for name, kind in SERVICE_KINDS.items() if fact in kind.receives()]
 
 
+def _table(headings: str, rows: Iterable[str]) -> str:
+    """A Markdown table; ``headings`` and rows have their cells separated by bars."""
+    rule = " | ".join("---" for _ in headings.split("|"))
+    return "\n".join([f"| {headings} |", f"| {rule} |", *(f"| {row} |" for row in rows)])
+
+
 def _event_page(fact: type[Fact]) -> str:
     service = fact.fact.split(".", 1)[0]
-    rows = "\n".join(
-        f"| `{name}` | {_type(schema)} | {'yes' if name in fact.model_json_schema().get('required', []) else 'no'} |"
-        f" {schema.get('description', '')} |"
-        for name, schema in fact.model_json_schema()["properties"].items()
+    schema = fact.model_json_schema()
+    required = schema.get("required", [])
+    fields = _table(
+        "field | type | required | meaning",
+        (
+            f"`{name}` | {_type(field)} | {'yes' if name in required else 'no'} | {field.get('description', '')}"
+            for name, field in schema["properties"].items()
+        ),
     )
     readers = ", ".join(_consumers(fact)) or "nobody in the suite yet"
     return (
-        f"# {fact.fact}\n\n{' '.join((fact.__doc__ or '').split())}\n\n"
+        f"# {fact.fact}\n\n{_meaning(fact)}\n\n"
         f"- CloudEvents `type`: `{fact.event_type()}`\n"
         f"- AMQP routing key: `{fact.fact}` on the topic exchange `indigo.events`\n"
         f"- stated by: {service}; applied by: {readers}\n"
-        f"- schema of `data`: [`{fact.fact}.json`](../../{SCHEMAS}/{fact.fact}.json)\n\n"
-        f"| field | type | required | meaning |\n| --- | --- | --- | --- |\n{rows}\n"
+        f"- schema of `data`: [`{fact.fact}.json`](../../{SCHEMAS}/{fact.fact}.json)\n\n{fields}\n"
     )
+
+
+def _meaning(fact: type[Fact]) -> str:
+    return " ".join((fact.__doc__ or "").split())
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -100,24 +113,19 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def _event_index() -> str:
-    rows = "\n".join(
-        f"| [`{fact.fact}`]({fact.fact}.md) | {' '.join((fact.__doc__ or '').split())} |"
-        for fact in FACTS.values()
-    )
+    rows = (f"[`{fact.fact}`]({fact.fact}.md) | {_meaning(fact)}" for fact in FACTS.values())
     return (
-        "# Events\n\nEvery fact the suite states, as CloudEvents 1.0.2 in structured JSON.\n"
-        "Subscribe on RabbitMQ, or read `GET /events?after=` of the service that states it.\n\n| fact | meaning |\n| --- | --- |\n"
-        + rows
-        + "\n"
+        "# Events\n\nEvery fact the suite states, as CloudEvents 1.0.2 in structured JSON. Subscribe on RabbitMQ,\n"
+        "or read `GET /events?after=` of the service that states it.\n\n" + _table("fact | meaning", rows) + "\n"
     )
 
 
 def _problems() -> str:
-    rows = "\n".join(f"| `{slug}` | {status} | {title} |" for slug, (status, title) in PROBLEMS.items())
+    rows = (f"`{slug}` | {status} | {title}" for slug, (status, title) in PROBLEMS.items())
     return (
-        "# Problem types\n\nErrors are `application/problem+json` (RFC 9457).\n"
-        f"`type` is `{BASE}<slug>`; `errors` names the fields that are wrong by JSON Pointer.\n\n| slug | status | title |\n| --- | --- | --- |\n"
-        + rows
+        "# Problem types\n\nErrors are `application/problem+json` (RFC 9457). `type` is\n"
+        f"`{BASE}<slug>`; `errors` names the fields that are wrong by JSON Pointer.\n\n"
+        + _table("slug | status | title", rows)
         + "\n"
     )
 
@@ -131,11 +139,8 @@ def _readme(text: str, name: str, kind: Kind) -> str:
 
 
 def _fact_table(facts: list[type[Fact]]) -> str:
-    rows = "\n".join(
-        f"| [`{fact.fact}`](../../docs/events/{fact.fact}.md) | {' '.join((fact.__doc__ or '').split())} |"
-        for fact in facts
-    )
-    return f"| fact | meaning |\n| --- | --- |\n{rows}"
+    rows = (f"[`{fact.fact}`](../../docs/events/{fact.fact}.md) | {_meaning(fact)}" for fact in facts)
+    return _table("fact | meaning", rows)
 
 
 def _between(text: str, mark: str, content: str) -> str:

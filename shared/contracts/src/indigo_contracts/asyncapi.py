@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from indigo_contracts.envelope import CONTENT_TYPE, Envelope, Fact
@@ -18,8 +19,9 @@ def asyncapi(
     """The document of one service, or of the suite. Channel address = AMQP routing key."""
     sent, received = list(sends), list(receives)
     facts = {fact.fact: fact for fact in [*sent, *received]}
+    models: list[type[BaseModel]] = [Envelope, *facts.values()]
     _, schemas = models_json_schema(
-        [(model, "validation") for model in [Envelope, *facts.values()]],
+        [(model, "validation") for model in models],
         ref_template="#/components/schemas/{model}",
     )
     return {

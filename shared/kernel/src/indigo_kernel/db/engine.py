@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+TRUSTED_FOR = 5.0
+"""Seconds a connection that came back in order is taken to be alive without asking the server."""
 
 
 def create_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEngine:
     """An engine for ``postgresql+asyncpg://`` URLs. ``application`` names it in ``pg_stat_activity``.
 
-    Idle connections are checked before use, so a restarted server is noticed there and not by a request.
-    A statement may take 60 s and wait 10 s for a lock: no request outlives its client for long.
+    A connection that has rested is checked before use, so a restarted server is noticed there and not by a
+    request. A statement may take 60 s and wait 10 s for a lock: no request outlives its client for long.
     """
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
         connect_args={
             "command_timeout": 60,
             "server_settings": {
@@ -26,3 +33,31 @@ def create_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEn
             },
         },
     )
+    _check_rested_connections(engine)
+    return engine
+
+
+def reading(engine: AsyncEngine) -> AsyncEngine:
+    """The same pool for queries that need no transaction: three round trips fewer than with one."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _check_rested_connections(engine: AsyncEngine) -> None:
+    """Ping on checkout, like ``pool_pre_ping``, but not the connections that were in use just now."""
+    dialect = engine.sync_engine.dialect
+
+    @sa.event.listens_for(engine.sync_engine, "checkin")
+    def note(_connection: Any, record: Any) -> None:
+        record.info["back_at"] = time.monotonic()
+
+    @sa.event.listens_for(engine.sync_engine, "checkout")
+    def check(connection: Any, record: Any, _proxy: Any) -> None:
+        back_at = record.info.get("back_at")
+        if back_at is None or time.monotonic() - back_at < TRUSTED_FOR:
+            return
+        try:
+            alive = dialect.do_ping(connection)
+        except dialect.dbapi.Error as error:  # type: ignore[union-attr]
+            raise DisconnectionError("the server closed the connection") from error
+        if not alive:
+            raise DisconnectionError("the server closed the connection")
