@@ -1,0 +1,118 @@
+"""The DataCite REST API, as far as a repository needs it to register DOIs.
+
+Sources: DataCite REST API (``PUT /dois/{doi}`` creates or replaces; JSON:API bodies; error objects with
+``source``, ``title``); RFC 9110, 10.2.3 (``Retry-After``). One quirk matters: an event that does not fit
+the DOI's state is ignored without an error, so the state in the reply is what counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from indigo_kernel.clock import Clock
+from pydantic import BaseModel, ValidationError
+
+from indigo_pid.application.ports import RegistrarDown, RegistrarRefused, Remote
+from indigo_pid.domain.doi import DoiState, Event
+
+MEDIA_TYPE = "application/vnd.api+json"
+
+TRY_AGAIN = frozenset({401, 404, 407, 408, 409, 421, 423, 425, 429})
+"""Client errors that are not about the DOI: wrong credentials or a wrong base URL, which an operator mends, and
+matters of the moment."""
+
+_LONGEST_WAIT = timedelta(hours=1)
+
+
+class _Attributes(BaseModel):
+    doi: str
+    state: DoiState
+    registered: datetime | None = None
+
+
+class _Data(BaseModel):
+    attributes: _Attributes
+
+
+class _Answer(BaseModel):
+    data: _Data
+
+
+class _Error(BaseModel):
+    title: str = ""
+    source: str | None = None
+
+
+class _Errors(BaseModel):
+    errors: list[_Error]
+
+
+class DataCite:
+    """Implements ``application.ports.Registrar``. ``http`` has the base URL, credentials and a time limit."""
+
+    def __init__(self, http: httpx.AsyncClient, clock: Clock) -> None:
+        self._http = http
+        self._clock = clock
+
+    @property
+    def base_url(self) -> str:
+        return str(self._http.base_url).rstrip("/")
+
+    async def put(self, doi: str, attributes: Mapping[str, Any], event: Event) -> Remote:
+        body = {"data": {"type": "dois", "attributes": {**attributes, "doi": doi, "event": event}}}
+        try:
+            response = await self._http.put(
+                # Without these two the reply has publisher and affiliations without their identifiers.
+                f"/dois/{quote(doi, safe='/')}?publisher=true&affiliation=true",
+                json=body,
+                headers={"content-type": MEDIA_TYPE, "accept": MEDIA_TYPE},
+                follow_redirects=False,
+            )
+        except httpx.TimeoutException as error:
+            raise RegistrarDown(f"No answer in time ({type(error).__name__})") from error
+        except httpx.HTTPError as error:
+            raise RegistrarDown(f"It cannot be reached: {error!r}") from error
+        if response.status_code in {200, 201}:
+            return self._remote(doi, response)
+        reason = f"{response.status_code} {_reason(response)}"
+        if response.is_client_error and response.status_code not in TRY_AGAIN:
+            raise RegistrarRefused(reason)
+        raise RegistrarDown(reason, retry_after=self._retry_after(response))
+
+    @staticmethod
+    def _remote(doi: str, response: httpx.Response) -> Remote:
+        try:
+            attributes = _Answer.model_validate_json(response.content).data.attributes
+        except ValidationError as error:
+            raise RegistrarDown(f"The answer cannot be read: {error.errors()[0]['msg']}") from error
+        if attributes.doi.lower() != doi.lower():
+            raise RegistrarDown(f"The answer is about another DOI, {attributes.doi}")
+        return Remote(attributes.state, resolves=attributes.registered is not None)
+
+    def _retry_after(self, response: httpx.Response) -> timedelta | None:
+        value = response.headers.get("retry-after", "").strip()
+        if not value:
+            return None
+        if value.isdecimal():
+            wait = timedelta(seconds=min(int(value), _LONGEST_WAIT.total_seconds()))
+        else:
+            try:
+                wait = parsedate_to_datetime(value) - self._clock.now()
+            except (ValueError, TypeError):
+                return None  # neither seconds nor a date: as good as absent
+        return max(timedelta(0), min(wait, _LONGEST_WAIT))
+
+
+def _reason(response: httpx.Response) -> str:
+    """What the error objects say, or the beginning of whatever the body is; text a database can hold."""
+    try:
+        errors = _Errors.model_validate_json(response.content).errors
+        told = "; ".join(f"{one.source}: {one.title}" if one.source else one.title for one in errors)[:1000]
+    except ValidationError:
+        told = response.text[:200] or response.reason_phrase
+    return told.replace("\0", "\ufffd")

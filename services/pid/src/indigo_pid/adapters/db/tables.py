@@ -1,0 +1,62 @@
+"""The tables of this service."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from indigo_kernel.db.tables import NAMING, Instant, kernel_tables
+from sqlalchemy.dialects.postgresql import JSONB
+
+from indigo_pid.sandbox.tables import sandbox_tables
+
+metadata = sa.MetaData(naming_convention=NAMING)
+kernel_tables(metadata)
+sandbox_tables(metadata)
+
+identifiers = sa.Table(
+    "identifiers",
+    metadata,
+    sa.Column("handle", sa.Text, primary_key=True, comment="as it is shown"),
+    sa.Column("handle_key", sa.Text, nullable=False, unique=True, comment="as it is compared"),
+    sa.Column("ark", sa.Text, nullable=False),
+    sa.Column("ark_key", sa.Text, nullable=False, unique=True),
+    sa.Column("doi", sa.Text, unique=True, comment="lower case, as it is compared"),
+    sa.Column("resolver_url", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.Text),
+    sa.Column("target", sa.Text),
+    sa.Column("metadata", JSONB(none_as_null=True), comment="what a client brought"),
+    sa.Column("owner_iss", sa.Text),
+    sa.Column("owner_sub", sa.Text),
+    sa.Column("record_id", sa.Text, unique=True, comment="at most one identifier for a record"),
+    sa.Column("record", JSONB(none_as_null=True), comment="the record as it was heard last"),
+    sa.Column("plan_id", sa.Text),
+    sa.Column("previous_record_id", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Index("ix_identifiers_plan_id", "plan_id"),
+    sa.Index("ix_identifiers_previous_record_id", "previous_record_id"),
+)
+
+dois = sa.Table(
+    "dois",
+    metadata,
+    sa.Column("doi", sa.Text, primary_key=True),
+    sa.Column("handle", sa.Text, sa.ForeignKey("identifiers.handle"), nullable=False),
+    sa.Column("record_id", sa.Text),
+    sa.Column("plan", JSONB(none_as_null=True)),
+    sa.Column("desired", sa.Text, nullable=False),
+    sa.Column("attributes", JSONB, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("status", sa.Text, nullable=False, comment="follows from the other columns; for listings"),
+    sa.Column("observed_state", sa.Text),
+    sa.Column("observed_revision", sa.BigInteger),
+    sa.Column("observed_at", Instant),
+    sa.Column("attempts", sa.BigInteger, nullable=False),
+    sa.Column("problem", sa.Text),
+    sa.Column("failed", sa.Boolean, nullable=False),
+    sa.Column("next_try_at", Instant),
+    sa.Index("ix_dois_status", "status", "doi"),
+)

@@ -1,0 +1,105 @@
+"""Identifiers: mint, read, change, tombstone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from indigo_contracts.problems import FieldError
+from indigo_kernel.auth.dependency import Who
+from indigo_kernel.auth.scopes import Scope
+from indigo_kernel.etag import IfMatch, etag, not_modified
+from indigo_kernel.http.openapi import responses
+from indigo_kernel.idempotency import idempotent
+from indigo_kernel.problems import (
+    Conflict,
+    Forbidden,
+    IdempotencyMismatch,
+    InProgress,
+    InvalidBody,
+    NotFound,
+    PreconditionRequired,
+    StaleVersion,
+    Unauthenticated,
+)
+
+from indigo_pid.api.deps import Deps
+from indigo_pid.api.schemas import ChangeBody, IdentifierView, MintBody
+from indigo_pid.application import identifiers
+from indigo_pid.application.identifiers import MintRequest
+
+Handle = Annotated[str, Path(description="`prefix/suffix`, a DOI or an ARK", max_length=2048)]
+Reason = Annotated[str, Query(min_length=1, max_length=2000, description="why it is gone; shown to everybody")]
+_CHANGES = responses(
+    Unauthenticated, Forbidden, NotFound, Conflict, StaleVersion, PreconditionRequired
+)  # what every change can answer
+
+
+def identifier_routes(deps: Deps) -> APIRouter:
+    """The routes under ``/api/identifiers``."""
+    router = APIRouter(prefix="/api/identifiers", tags=["identifiers"])
+
+    @router.post(
+        "",
+        status_code=201,
+        response_model=IdentifierView,
+        responses=responses(Unauthenticated, Forbidden, InProgress, IdempotencyMismatch),
+    )
+    async def mint_identifier(request: Request, who: Who, body: MintBody) -> Response:
+        """Mint an identifier for anything. Needs the scope `pid:mint` and an `Idempotency-Key`."""
+        who.require(Scope.PID_MINT)  # before anybody's key is looked up
+        async with deps.work() as work:
+
+            async def mint() -> Response:
+                wanted = MintRequest(body.kind, body.target, body.metadata)
+                made = await identifiers.mint_identifier(work, deps.rules, wanted, who)
+                return Response(
+                    IdentifierView.of(made).model_dump_json(),
+                    201,
+                    media_type="application/json",
+                    headers={
+                        "etag": etag(made.version),
+                        "location": f"{deps.rules.naming.base_url}/api/identifiers/{made.handle}",
+                    },
+                )
+
+            return await idempotent(request, work.conn, f"{who.iss} {who.sub}", mint, now=work.now)
+
+    @router.get("/{handle:path}", response_model=IdentifierView, responses=responses(NotFound))
+    async def read_identifier(
+        request: Request, response: Response, who: Who, handle: Handle
+    ) -> IdentifierView | Response:
+        """An identifier, by any of its names. A reserved one is shown to its owner only."""
+        async with deps.work() as work:
+            found = await identifiers.read_identifier(work, handle, who)
+        tag = etag(found.version)
+        if unchanged := not_modified(request, tag):
+            return unchanged
+        response.headers["etag"] = tag
+        return IdentifierView.of(found)
+
+    @router.patch("/{handle:path}", responses=_CHANGES)
+    async def change_identifier(
+        response: Response, who: Who, handle: Handle, body: ChangeBody, expected: IfMatch
+    ) -> IdentifierView:
+        """Lead elsewhere, or describe anew (JSON Merge Patch). A reserved identifier is active from then on."""
+        change = body.model_dump(exclude_unset=True)
+        if not change:
+            detail = "Say what to change: target, metadata, or both"
+            raise InvalidBody(detail, errors=[FieldError(pointer="", detail=detail, code="empty")])
+        async with deps.work() as work:
+            changed = await identifiers.change_identifier(work, deps.rules, handle, change, expected, who)
+        response.headers["etag"] = etag(changed.version)
+        return IdentifierView.of(changed)
+
+    @router.delete("/{handle:path}", responses=_CHANGES)
+    async def tombstone_identifier(
+        response: Response, who: Who, handle: Handle, expected: IfMatch, reason: Reason
+    ) -> IdentifierView:
+        """Declare gone what the identifier names. The name stays and resolves to a page that says so."""
+        async with deps.work() as work:
+            gone = await identifiers.tombstone_identifier(work, handle, reason, expected, who)
+        response.headers["etag"] = etag(gone.version)
+        return IdentifierView.of(gone)
+
+    return router

@@ -1,0 +1,120 @@
+"""What the use cases need of the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from indigo_contracts.envelope import Envelope, Fact
+from indigo_kernel.db.uow import Job
+
+from indigo_pid.domain.doi import Doi, DoiState, DoiStatus, Event
+from indigo_pid.domain.identifier import Identifier
+from indigo_pid.domain.names import Name
+
+
+class Identifiers(Protocol):
+    """The identifiers that exist. Names are never removed."""
+
+    async def add(self, identifier: Identifier) -> bool:
+        """Store a new one; False when its name is taken."""
+        ...
+
+    async def save(self, identifier: Identifier) -> None:
+        """Store a change."""
+        ...
+
+    async def find(self, name: Name, *, for_update: bool = False) -> Identifier | None:
+        """The one that has this name, by any of its faces."""
+        ...
+
+    async def of_record(self, record_id: str, *, for_update: bool = False) -> Identifier | None:
+        """The one a record has."""
+        ...
+
+    async def of_plan(self, plan_id: str) -> list[Identifier]:
+        """All that answer to a plan, the plan's own records among them, oldest first."""
+        ...
+
+    async def after(self, record_id: str) -> list[Identifier]:
+        """Those whose record names this one as its previous version."""
+        ...
+
+
+class Dois(Protocol):
+    """The registrations."""
+
+    async def find(self, doi: str, *, for_update: bool = False) -> Doi | None: ...
+
+    async def save(self, doi: Doi) -> None:
+        """Store a new or changed one."""
+        ...
+
+    async def listed(self, status: DoiStatus | None, *, after: str | None, limit: int) -> Sequence[Doi]:
+        """By name, those after ``after``."""
+        ...
+
+
+class Work(Protocol):
+    """One transaction (``indigo_kernel.db.uow.UnitOfWork`` with this service's tables)."""
+
+    now: datetime
+
+    @property
+    def identifiers(self) -> Identifiers: ...
+
+    @property
+    def dois(self) -> Dois: ...
+
+    async def alone(self, key: str) -> None:
+        """Wait until no other transaction holds ``key``, and hold it until this one ends."""
+        ...
+
+    def emit(self, fact: Fact, *, subject: str, version: int) -> Envelope: ...
+
+    async def enqueue(
+        self, kind: str, key: str, payload: dict[str, Any], *, run_at: datetime | None = None
+    ) -> None: ...
+
+    async def finish(self, job: Job) -> None: ...
+
+
+NewWork = Callable[[], AbstractAsyncContextManager[Work]]
+"""Opens a transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What a registrar answered about a DOI. ``resolves`` once its handle is written (``registered`` is set)."""
+
+    state: DoiState
+    resolves: bool
+
+
+class RegistrarDown(Exception):
+    """No answer that tells anything about the DOI: try again. The work may have been done nevertheless."""
+
+    def __init__(self, reason: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class RegistrarRefused(Exception):
+    """The registrar will not have this DOI as it is."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Registrar(Protocol):
+    @property
+    def base_url(self) -> str: ...
+
+    async def put(self, doi: str, attributes: Mapping[str, Any], event: Event) -> Remote:
+        """Create or replace a DOI. Safe to repeat. Raises ``RegistrarDown`` or ``RegistrarRefused``."""
+        ...

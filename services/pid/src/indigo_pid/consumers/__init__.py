@@ -1,0 +1,1 @@
+"""Facts of the repository and what they mean for identifiers."""

@@ -1,0 +1,152 @@
+"""From an identifier and its record to DataCite attributes, checked before anybody sends them.
+
+Sources: DataCite Metadata Schema 4.7 (properties, controlled lists), DataCite REST API (JSON names and what
+must be there for ``register`` and ``publish``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from indigo_contracts.dmp import Person
+from indigo_contracts.pid import IdentifierState
+from indigo_contracts.problems import FieldError
+from indigo_contracts.repository import RecordKind, RecordSnapshot
+
+from indigo_pid.domain.identifier import Identifier
+
+SCHEMA = "http://datacite.org/schema/kernel-4"
+
+RESOURCE_TYPES: dict[RecordKind, tuple[str, str]] = {
+    RecordKind.DATASET: ("Dataset", "Dataset"),
+    RecordKind.SOFTWARE: ("Software", "Software"),
+    RecordKind.DMP: ("OutputManagementPlan", "Data Management Plan"),
+    RecordKind.ANALYSIS: ("Workflow", "Analysis"),
+}
+"""kind → (resourceTypeGeneral, resourceType); schema 4.7, appendix 1."""
+
+_ORCID = re.compile(r"(?:https?://orcid\.org/)?(\d{4}-\d{4}-\d{4}-\d{3}[\dX])")
+_ROR = re.compile(r"(?:https?://ror\.org/)?(0[0-9a-hj-km-np-tv-z]{6}\d{2})")
+_LANGUAGE = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*")
+_DOI = re.compile(r"10\.\d{4,9}/[-._;()/:a-zA-Z0-9*~$=]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """``doi`` stands to the described resource in ``type`` (schema 4.7, appendix 1, relationType)."""
+
+    type: str
+    doi: str
+    kind: RecordKind | None
+
+
+def attributes_for(identifier: Identifier, relations: Sequence[Relation]) -> dict[str, Any]:
+    """The attributes of the DOI of ``identifier``, which follows a record; without ``doi`` and ``event``.
+
+    The URL is the landing page; of a tombstoned identifier the resolver's page, with a Withdrawn date.
+    """
+    record = identifier.record
+    if record is None:
+        raise ValueError(f"{identifier.handle} follows no record")
+    general, specific = RESOURCE_TYPES[record.kind]
+    gone = identifier.state is IdentifierState.TOMBSTONED
+    attributes: dict[str, Any] = {
+        "url": identifier.resolver_url if gone else identifier.target,
+        "schemaVersion": SCHEMA,
+        "creators": [_creator(person) for person in record.creators],
+        "titles": [{"title": record.title}],
+        "publisher": {"name": record.publisher},
+        "publicationYear": record.publication_date.year if record.publication_date else None,
+        "types": {"resourceTypeGeneral": general, "resourceType": specific},
+        "subjects": [{"subject": keyword} for keyword in record.keywords],
+        "dates": _dates(identifier, record),
+        "language": record.language,
+        "version": str(record.edition),
+        "rightsList": [{"rightsUri": record.license}] if record.license else [],
+        "descriptions": (
+            [{"description": record.description, "descriptionType": "Abstract"}] if record.description else []
+        ),
+        "alternateIdentifiers": [
+            {"alternateIdentifier": identifier.handle, "alternateIdentifierType": "Handle"},
+            {"alternateIdentifier": identifier.ark, "alternateIdentifierType": "ARK"},
+        ],
+        "relatedIdentifiers": [_related(relation) for relation in relations],
+    }
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+def problems_of(doi: str, attributes: dict[str, Any]) -> list[FieldError]:
+    """What a registrar would refuse: the mandatory properties, and the forms it checks."""
+    found: list[FieldError] = []
+
+    def refuse(pointer: str, detail: str, code: str = "missing") -> None:
+        found.append(FieldError(pointer=pointer, detail=detail, code=code))
+
+    if not _DOI.fullmatch(doi):
+        refuse("/doi", f"{doi} is no DOI name", "invalid")
+    if not attributes.get("url"):
+        refuse("/url", "a landing page is needed")
+    if not attributes.get("creators"):
+        refuse("/creators", "at least one creator is needed")
+    for position, creator in enumerate(attributes.get("creators", [])):
+        if not creator["name"].strip():
+            refuse(f"/creators/{position}/name", "a creator has a name")
+    if not attributes["titles"][0]["title"].strip():
+        refuse("/titles/0/title", "a title is needed")
+    if not attributes["publisher"]["name"].strip():
+        refuse("/publisher/name", "a publisher is needed")
+    if not attributes.get("publicationYear"):
+        refuse("/publicationYear", "the year of publication is needed")
+    if (language := attributes.get("language")) and not _LANGUAGE.fullmatch(language):
+        refuse("/language", f"{language} is no language tag", "invalid")
+    return found
+
+
+def _creator(person: Person) -> dict[str, Any]:
+    creator: dict[str, Any] = {"name": person.name}
+    identifier = person.identifier or ""
+    if match := _ORCID.fullmatch(identifier):
+        creator["nameType"] = "Personal"
+        creator["nameIdentifiers"] = [_name_identifier("ORCID", "https://orcid.org", match[1])]
+    elif match := _ROR.fullmatch(identifier):
+        creator["nameType"] = "Organizational"
+        creator["nameIdentifiers"] = [_name_identifier("ROR", "https://ror.org", match[1])]
+    family, comma, given = person.name.partition(", ")
+    if comma and family and given and creator.get("nameType") != "Organizational":
+        creator |= {"nameType": "Personal", "familyName": family, "givenName": given}
+    if person.affiliation:
+        creator["affiliation"] = [{"name": person.affiliation}]
+    return creator
+
+
+def _name_identifier(scheme: str, uri: str, value: str) -> dict[str, str]:
+    return {"nameIdentifier": f"{uri}/{value}", "nameIdentifierScheme": scheme, "schemeUri": uri}
+
+
+def _dates(identifier: Identifier, record: RecordSnapshot) -> list[dict[str, str]]:
+    dates = []
+    if record.publication_date:
+        dates.append({"date": record.publication_date.isoformat(), "dateType": "Issued"})
+    if identifier.state is IdentifierState.TOMBSTONED:
+        dates.append(
+            {
+                "date": identifier.updated_at.date().isoformat(),
+                "dateType": "Withdrawn",
+                "dateInformation": identifier.reason or "",
+            }
+        )
+    return dates
+
+
+def _related(relation: Relation) -> dict[str, str]:
+    related = {
+        "relatedIdentifier": relation.doi,
+        "relatedIdentifierType": "DOI",
+        "relationType": relation.type,
+    }
+    if relation.kind:
+        related["resourceTypeGeneral"] = RESOURCE_TYPES[relation.kind][0]
+    return related

@@ -1,0 +1,174 @@
+"""The identifier: a name that is never given twice, and what it leads to.
+
+``reserved`` → ``active`` → ``tombstoned``; a reserved one may also be given up for good. A tombstoned one
+stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from indigo_contracts.pid import IdentifierSnapshot, IdentifierState
+from indigo_contracts.repository import Identifiers, PlanLink, RecordKind, RecordSnapshot, RecordState
+from indigo_kernel.problems import Conflict
+
+from indigo_pid.domain.names import Naming
+
+STATE_OF_RECORD = {
+    RecordState.DRAFT: IdentifierState.RESERVED,
+    RecordState.PUBLISHED: IdentifierState.ACTIVE,
+    RecordState.WITHDRAWN: IdentifierState.TOMBSTONED,
+}
+_RANK = {IdentifierState.RESERVED: 0, IdentifierState.ACTIVE: 1, IdentifierState.TOMBSTONED: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who asked for an identifier: issuer and subject."""
+
+    iss: str
+    sub: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """One identifier with its faces. ``version`` changes with every change of it.
+
+    An identifier belongs either to a client (``owner``, ``metadata``) or to a record of the repository
+    (``record``), which it follows.
+    """
+
+    handle: str
+    ark: str
+    doi: str | None
+    resolver_url: str
+    state: IdentifierState
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    kind: RecordKind | None = None
+    target: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    owner: Owner | None = None
+    record: RecordSnapshot | None = None
+    """What was last heard of the record, without its files and identifiers."""
+    reason: str | None = None
+    """Why it was tombstoned."""
+
+    @classmethod
+    def mint(
+        cls,
+        naming: Naming,
+        suffix: str,
+        *,
+        now: datetime,
+        kind: RecordKind | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        owner: Owner | None = None,
+        record: RecordSnapshot | None = None,
+    ) -> Identifier:
+        """A reserved identifier named by ``suffix``. One for a ``record`` has a DOI name set aside as well."""
+        faces = naming.faces(suffix)
+        return cls(
+            handle=faces.handle,
+            ark=faces.ark,
+            doi=faces.doi if record else None,
+            resolver_url=faces.resolver_url,
+            state=IdentifierState.RESERVED,
+            version=1,
+            created_at=now,
+            updated_at=now,
+            kind=record.kind if record else kind,
+            metadata=metadata,
+            owner=owner,
+            record=essence(record) if record else None,
+        )
+
+    @property
+    def record_id(self) -> str | None:
+        return self.record.record_id if self.record else None
+
+    @property
+    def plan(self) -> PlanLink | None:
+        return self.record.plan if self.record else None
+
+    @property
+    def subject(self) -> str:
+        """The subject of its events."""
+        return f"identifiers/{self.handle}"
+
+    def direct(self, target: str, *, now: datetime) -> Identifier:
+        """Lead to ``target``; a reserved identifier becomes active. Raises ``Conflict`` when tombstoned."""
+        self._must_live("lead elsewhere")
+        if (self.target, self.state) == (target, IdentifierState.ACTIVE):
+            return self
+        return self._changed(now, target=target, state=IdentifierState.ACTIVE)
+
+    def describe(self, metadata: Mapping[str, Any] | None, *, now: datetime) -> Identifier:
+        """Replace the client's metadata. Raises ``Conflict`` when tombstoned."""
+        self._must_live("be described anew")
+        return self if metadata == self.metadata else self._changed(now, metadata=metadata)
+
+    def tombstone(self, reason: str, *, now: datetime) -> Identifier:
+        """State that what it named is gone. Raises ``Conflict`` when that was stated before."""
+        self._must_live("be tombstoned again")
+        return self._changed(now, state=IdentifierState.TOMBSTONED, reason=reason)
+
+    def is_news(self, record: RecordSnapshot) -> bool:
+        """Whether ``record`` is younger than what was heard last; at the same version, further on in its life."""
+        if self.record is None:
+            return True
+        heard = (self.record.version, _RANK[self.state])
+        return (record.version, _RANK[STATE_OF_RECORD[record.state]]) > heard
+
+    def follow(self, record: RecordSnapshot, target: str, *, reason: str | None, now: datetime) -> Identifier:
+        """The identifier of ``record`` after news of it. ``version`` grows only with a change that matters.
+
+        Raises ``Conflict`` for a record that comes back after its withdrawal: its identifier is spent.
+        """
+        state = STATE_OF_RECORD[record.state]
+        if _RANK[state] < _RANK[self.state]:
+            raise Conflict(f"{self.handle} is {self.state}; its record cannot be {record.state} again")
+        heard = essence(record)
+        followed = replace(
+            self,
+            record=heard,
+            kind=record.kind,
+            state=state,
+            target=None if state is IdentifierState.RESERVED else target,
+            reason=reason if state is IdentifierState.TOMBSTONED and self.reason is None else self.reason,
+        )
+        before = self.record.model_copy(update={"version": heard.version}) if self.record else None
+        if followed == replace(self, record=heard) and before == heard:
+            return followed
+        return replace(followed, version=self.version + 1, updated_at=now)
+
+    def snapshot(self) -> IdentifierSnapshot:
+        """What events say of it."""
+        return IdentifierSnapshot(
+            handle=self.handle,
+            ark=self.ark,
+            doi=self.doi,
+            state=self.state,
+            version=self.version,
+            kind=self.kind,
+            record_id=self.record_id,
+            plan=self.plan,
+            target=self.target,
+            resolver_url=self.resolver_url,
+        )
+
+    def _must_live(self, to: str) -> None:
+        if self.state is IdentifierState.TOMBSTONED:
+            raise Conflict(f"{self.handle} is tombstoned and cannot {to}")
+
+    def _changed(self, now: datetime, **changes: Any) -> Identifier:
+        return replace(self, version=self.version + 1, updated_at=now, **changes)
+
+
+def essence(record: RecordSnapshot) -> RecordSnapshot:
+    """The part of a record its identifier needs: no files, and not the identifiers it was told itself."""
+    return record.model_copy(update={"files": [], "identifiers": Identifiers()})

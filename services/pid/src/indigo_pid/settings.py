@@ -1,0 +1,82 @@
+"""Settings of the pid service."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Self
+
+from indigo_kernel.settings import ServiceSettings, settings_config
+from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
+
+from indigo_pid.domain.names import Naming
+
+SANDBOX_PATH = "/registrar"
+TEST_PREFIX = "10.5072"
+"""DataCite's prefix for tests; names under it never resolve at doi.org."""
+
+_REAL_HOSTS = frozenset({"api.datacite.org"})
+
+
+class Settings(ServiceSettings):
+    """What the pid service must know to run."""
+
+    model_config = settings_config("pid")
+
+    handle_prefix: str = Field(
+        default="21.T99999", pattern=r"^[0-9]+(\.[0-9A-Za-z]+)+$", description="prefix of the internal PIDs"
+    )
+    doi_prefix: str = Field(
+        default=TEST_PREFIX,
+        pattern=r"^10\.[0-9]{4,9}$",
+        description="prefix of the DOIs, a test prefix by default",
+    )
+    naan: str = Field(
+        default="99999",
+        pattern=r"^[0-9bcdfghjkmnpqrstvwxz]{5,16}$",
+        description="name assigning authority number of the ARKs, the test number by default",
+    )
+    target_hosts: list[str] = Field(
+        default_factory=list,
+        description="hosts an identifier may lead to, `*.x` for all below x; any host when empty",
+    )
+    datacite_url: AnyHttpUrl | None = Field(
+        default=None, description="REST API of the registrar; the sandbox in this service when absent"
+    )
+    datacite_repository: str = Field(
+        default="INDIGO.REPO", description="repository account at the registrar, and the sandbox's account"
+    )
+    datacite_password: SecretStr | None = Field(
+        default=None, description="password of that account; made from the secret key for the sandbox when absent"
+    )
+    datacite_seconds: float = Field(
+        default=20.0, gt=0, description="seconds to wait for an answer of the registrar"
+    )
+
+    @model_validator(mode="after")
+    def _registrar_is_whole(self) -> Self:
+        if self.datacite_url is None:
+            return self
+        if self.datacite_password is None:
+            raise ValueError("Set INDIGO_PID_DATACITE_PASSWORD, the registrar's password for this repository")
+        if self.datacite_url.host in _REAL_HOSTS and self.doi_prefix == TEST_PREFIX:
+            raise ValueError(
+                "Set INDIGO_PID_DOI_PREFIX: names under the test prefix must not reach DataCite itself"
+            )
+        return self
+
+    @property
+    def naming(self) -> Naming:
+        return Naming(self.handle_prefix, self.doi_prefix, self.naan, self.base_url)
+
+    @property
+    def registrar_url(self) -> str:
+        """Base URL of the registrar's API, without a slash at the end."""
+        return str(self.datacite_url).rstrip("/") if self.datacite_url else self.base_url + SANDBOX_PATH
+
+    @property
+    def registrar_password(self) -> str:
+        """The password at the registrar."""
+        if self.datacite_password is not None:
+            return self.datacite_password.get_secret_value()
+        text = f"sandbox registrar {self.secret_key.get_secret_value()}"
+        return hashlib.sha256(text.encode()).hexdigest()
