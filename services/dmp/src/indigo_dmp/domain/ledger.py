@@ -75,6 +75,17 @@ class Promise:
             and reading.level in (None, terms.level)
         )
 
+    def with_readings(self, readings: Iterable[Reading]) -> Promise:
+        """The promise with the newest of its readings and ``readings``, not yet judged."""
+        newest = dict(self.newest)
+        for reading in readings:
+            if not self.concerned_by(reading) or reading.outcome is Outcome.NOTE:
+                continue
+            known = newest.get(reading.aspect)
+            if known is None or known.order < reading.order:
+                newest[reading.aspect] = reading
+        return replace(self, newest=newest)
+
 
 def promised(plan: PlanSnapshot) -> list[Terms]:
     """Everything ``plan`` promises: its own record and identifier, then those of each output."""
@@ -126,20 +137,14 @@ def judge(promise: Promise, readings: Iterable[Reading], today: date) -> Promise
     ``revision`` grows by one when the state changes. A promise nothing decides is planned until the day it
     is due has passed, and due from then on.
     """
-    newest = dict(promise.newest)
-    for reading in readings:
-        if not promise.concerned_by(reading) or reading.outcome is Outcome.NOTE:
-            continue
-        known = newest.get(reading.aspect)
-        if known is None or known.order < reading.order:
-            newest[reading.aspect] = reading
-    state, evidence = _decide(promise, newest.values(), today)
+    promise = promise.with_readings(readings)
+    state, evidence = _decide(promise, today)
     revision = promise.revision + (state is not promise.state)
-    return replace(promise, newest=newest, state=state, evidence=evidence, revision=revision)
+    return replace(promise, state=state, evidence=evidence, revision=revision)
 
 
-def _decide(promise: Promise, newest: Iterable[Reading], today: date) -> tuple[PromiseState, Evidence | None]:
-    counted = [_seen_by(promise.terms, reading) for reading in newest]
+def _decide(promise: Promise, today: date) -> tuple[PromiseState, Evidence | None]:
+    counted = [_seen_by(promise.terms, reading) for reading in promise.newest.values()]
     if promise.terms.kind is PromiseKind.RECORD:
         good, bad = _record(counted)
     elif promise.terms.kind is PromiseKind.IDENTIFIER:

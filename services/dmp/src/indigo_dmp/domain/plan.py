@@ -139,6 +139,21 @@ def published_snapshot(plan: Plan, *, url: str) -> PlanSnapshot:
     return _snapshot(plan, plan.published.document, version, url)
 
 
+def version_snapshot(
+    plan: Plan,
+    document: Document,
+    *,
+    version: int,
+    edition: int,
+    state: PlanState,
+    published_at: datetime | None,
+    url: str,
+) -> PlanSnapshot:
+    """The plan as it was at ``version``."""
+    told = _snapshot(plan, document, version, url)
+    return told.model_copy(update={"edition": edition, "state": state, "published_at": published_at})
+
+
 def _snapshot(plan: Plan, document: Document, version: int, url: str) -> PlanSnapshot:
     dmp = document["dmp"]
     return PlanSnapshot(

@@ -78,7 +78,7 @@ VERDICT = ("test", "verdict")
 @singledispatch
 def readings_of(fact: Fact, event_id: str, at: datetime) -> list[Reading]:
     """The readings in ``fact``, stated by event ``event_id`` at ``at``; none when it concerns no plan."""
-    raise TypeError(f"{type(fact).__name__} is not evidence of a promise")
+    raise TypeError(f"{type(fact).__name__} is not evidence of a promise (event {event_id}, {at})")
 
 
 EVIDENCE: tuple[type[Fact], ...] = (

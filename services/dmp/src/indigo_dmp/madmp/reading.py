@@ -115,7 +115,7 @@ def _objects(parent: Any, name: str) -> list[dict[str, Any]]:
 
 
 def instant(text: str) -> datetime:
-    """An RFC 3339 instant in UTC. Raises ``ValueError`` for a leap second or one outside of the years 1 to 9999."""
+    """An RFC 3339 instant in UTC. Raises ``ValueError`` for a leap second, and outside of the years 1 to 9999."""
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except OverflowError as error:
