@@ -25,6 +25,7 @@ from indigo_kernel.auth.issuers import TrustedIssuer
 from indigo_kernel.auth.scopes import Scope
 from indigo_kernel.auth.tokens import TokenVerifier
 from indigo_kernel.bus.amqp import AmqpBus
+from indigo_kernel.bus.claims import redeem
 from indigo_kernel.bus.ports import Bus, Subscription
 from indigo_kernel.clock import Clock, SystemClock
 from indigo_kernel.db.engine import create_engine
@@ -148,7 +149,7 @@ class Platform:
             version=release,
             ops=self.health,
             routers=[
-                events_router(self.engine, self.bus, service=self.service, operator=require(Scope.OPERATOR)),
+                events_router(self.engine, self.bus, clock=self.clock, operator=require(Scope.OPERATOR)),
                 api_key_routes(self.service),
                 asyncapi_router(document),
                 *routers,
@@ -197,7 +198,7 @@ def _amqp(service: str, settings: ServiceSettings) -> Bus:
     if settings.amqp_url is None:
         prefix = settings.model_config.get("env_prefix", "")
         raise ValueError(f"Set {prefix}AMQP_URL to the RabbitMQ that carries the events")
-    return AmqpBus(settings.amqp_url.get_secret_value(), name=f"indigo-{service}")
+    return AmqpBus(settings.amqp_url.get_secret_value(), name=f"indigo-{service}", fetch=redeem)
 
 
 def _service_auth(settings: ServiceSettings, http: httpx.AsyncClient, clock: Clock) -> httpx.Auth | None:
