@@ -93,16 +93,17 @@ def up(data_dir: DataDir = DEFAULT_DATA, port: Port = 8000) -> None:
     try:
         asyncio.run(_up(DataDirectory(data_dir.resolve()), addresses, began))
     except ServerError as error:
-        _refuse(str(error))
+        raise _refusal(str(error)) from error
     except OSError as error:
         if error.errno != 98:  # EADDRINUSE
             raise
-        _refuse(f"A port between {port} and {port + 5} is taken. Choose others with --port.")
+        raise _refusal(f"A port between {port} and {port + 5} is taken. Choose others with --port.") from error
 
 
-def _refuse(sentence: str) -> None:
+def _refusal(sentence: str) -> typer.Exit:
+    """Tell why not, and what to do; for ``raise``."""
     Console(stderr=True).print(sentence)
-    raise typer.Exit(1)
+    return typer.Exit(1)
 
 
 @app.command()
@@ -113,17 +114,25 @@ def token(
     hours: Annotated[float, typer.Option(min=0.01, max=720, help="How long it counts.")] = 12,
 ) -> None:
     """Print a token of the suite's own issuer."""
+    print(_sign(data_dir, subject, scopes.replace(",", " ").split(), hours))
+
+
+def _sign(data_dir: Path, subject: str, scopes: list[str], hours: float) -> str:
+    """A token of the suite that last ran on ``data_dir``."""
     data = DataDirectory(data_dir.resolve())
-    address = data.address()
-    if address is None:
-        _refuse(f"No suite has run on {data.root} yet. Start one: indigo up --data-dir {data_dir}")
-        return
+    address = _address(data)
     from indigo_suite.suite import EVERY_SCOPE, make_issuer
     from indigo_suite.suite import token as sign
 
-    wanted = scopes.replace(",", " ").split() or EVERY_SCOPE
     issuer = make_issuer(data, Addresses(int(address.rsplit(":", 1)[1])))
-    print(sign(issuer, subject, wanted, hours=hours))
+    return sign(issuer, subject, scopes or EVERY_SCOPE, hours=hours)
+
+
+def _address(data: DataDirectory) -> str:
+    address = data.address()
+    if address is None:
+        raise _refusal(f"No suite has run on {data.root} yet. Start one: indigo up --data-dir {data.root}")
+    return address
 
 
 @app.command()
@@ -133,14 +142,12 @@ def events(
     json_lines: Annotated[bool, typer.Option("--json", help="Whole CloudEvents, one a line.")] = False,
 ) -> None:
     """Show the published events of the five services, oldest first."""
-    address = DataDirectory(data_dir.resolve()).address()
-    if address is None:
-        _refuse(f"No suite has run on {data_dir} yet. Start one: indigo up --data-dir {data_dir}")
-        return
+    address = _address(DataDirectory(data_dir.resolve()))
     from indigo_suite.events import show
 
+    token = _sign(data_dir, "events", [], 24)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(show(address, follow=follow, json_lines=json_lines))
+        asyncio.run(show(address, token, follow=follow, json_lines=json_lines))
 
 
 @app.command()
@@ -155,11 +162,11 @@ def demo(
 
         code = asyncio.run(run(DataDirectory(data_dir.resolve()), Addresses(port), began))
     except ServerError as error:
-        _refuse(str(error))
+        raise _refusal(str(error)) from error
     except OSError as error:
         if error.errno != 98:
             raise
-        _refuse(f"A port between {port} and {port + 5} is taken. Choose others with --port.")
+        raise _refusal(f"A port between {port} and {port + 5} is taken. Choose others with --port.") from error
     else:
         raise typer.Exit(code)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -18,9 +19,10 @@ PAGE = 200
 class Feeds:
     """Reads every service's ``GET /events`` from where it was left."""
 
-    def __init__(self, http: httpx.AsyncClient, front: str) -> None:
+    def __init__(self, http: httpx.AsyncClient, front: str, token: str) -> None:
         self._http = http
         self._front = front
+        self._headers = {"authorization": f"Bearer {token}"}
         self._after = dict.fromkeys(ROUTES, 0)
 
     async def new(self) -> list[dict[str, Any]]:
@@ -32,7 +34,9 @@ class Feeds:
         found: list[dict[str, Any]] = []
         while True:
             response = await self._http.get(
-                f"{self._front}{ROUTES[service]}/events", params={"after": self._after[service], "limit": PAGE}
+                f"{self._front}{ROUTES[service]}/events",
+                params={"after": self._after[service], "limit": PAGE},
+                headers=self._headers,
             )
             response.raise_for_status()
             page = response.json()
@@ -42,13 +46,11 @@ class Feeds:
                 return found
 
 
-async def show(front: str, *, follow: bool, json_lines: bool) -> None:
+async def show(front: str, token: str, *, follow: bool, json_lines: bool) -> None:
     """Print the events; with ``follow`` go on until interrupted."""
-    import json
-
     console = Console(soft_wrap=True)
     async with httpx.AsyncClient(timeout=10) as http:
-        feeds = Feeds(http, front)
+        feeds = Feeds(http, front, token)
         while True:
             for event in await feeds.new():
                 if json_lines:

@@ -115,8 +115,10 @@ def _type(schema: dict[str, Any]) -> str:
 def _event_index() -> str:
     rows = (f"[`{fact.fact}`]({fact.fact}.md) | {_meaning(fact)}" for fact in FACTS.values())
     return (
-        "# Events\n\nEvery fact the suite states, as CloudEvents 1.0.2 in structured JSON. Subscribe on RabbitMQ,\n"
-        "or read `GET /events?after=` of the service that states it.\n\n" + _table("fact | meaning", rows) + "\n"
+        "# Events\n\nEvery fact the suite states, as CloudEvents 1.0.2 in structured JSON.\n"
+        "Subscribe on RabbitMQ, or read `GET /events?after=` of the service that states it.\n\n"
+        + _table("fact | meaning", rows)
+        + "\n"
     )
 
 

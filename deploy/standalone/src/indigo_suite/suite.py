@@ -14,6 +14,7 @@ from indigo_kernel.auth.client import ServiceTokens
 from indigo_kernel.auth.issuer import Client, DevIssuer
 from indigo_kernel.auth.scopes import Scope
 from indigo_kernel.auth.tokens import TokenVerifier
+from indigo_kernel.bus.claims import redeem
 from indigo_kernel.bus.memory import MemoryBus
 from indigo_kernel.bus.ports import Bus
 from indigo_kernel.clock import SystemClock
@@ -63,7 +64,7 @@ async def running(data: DataDirectory, addresses: Addresses, server_url: str) ->
         amqp_url = os.environ.get("INDIGO_AMQP_URL")
         bus: Bus | None = None
         if amqp_url is None:
-            bus = MemoryBus(data.journal)
+            bus = MemoryBus(data.journal, fetch=redeem)
             await bus.start()
             stack.push_async_callback(bus.stop)
         runtimes = {name: _build(name, data, addresses, server_url, issuer, bus, amqp_url) for name in SERVICES}

@@ -69,7 +69,8 @@ class Runtime:
 
     async def relay(self) -> None:
         """Hand the events of the outbox to the bus."""
-        self._spawn(Relay(self.database.engine, self.bus, service=self.name))
+        database = self.database
+        self._spawn(Relay(database.engine, self.bus, service=self.name, clock=database.clock))
 
     def _spawn(self, background: Background) -> None:
         task = asyncio.create_task(background.run(), name=f"{self.name}.{type(background).__name__}")
