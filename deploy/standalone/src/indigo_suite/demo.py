@@ -22,6 +22,7 @@ from rich.live import Live
 from rich.table import Table
 
 from indigo_suite.cli import database_server
+from indigo_suite.damage import damage, stored_file
 from indigo_suite.layout import Addresses, DataDirectory
 from indigo_suite.ledger_view import ledger, name_of
 from indigo_suite.researcher import Endpoints, Plan, Refused, Researcher, plan_outputs
@@ -205,32 +206,6 @@ async def _placement(researcher: Researcher, drafts: dict[str, str]) -> Table:
         for placed in found["items"][0]["objects"]:
             table.add_row(output, placed["path"], placed["storage_class"], placed["locality"], str(placed["size"]))
     return table
-
-
-def stored_file(root: Path, record_id: str, key: str) -> Path:
-    """The file on disk that holds ``key`` of a record, found through the OCFL inventory (OCFL 1.1, section 3.5)."""
-    for inventory in root.rglob("inventory.json"):
-        document = json.loads(inventory.read_text())
-        if not document["id"].endswith(record_id) or inventory.parent.name.startswith("v"):
-            continue
-        state = document["versions"][document["head"]]["state"]
-        for digest, names in state.items():
-            if any(name == key or name.endswith(f"/{key}") for name in names):
-                return inventory.parent / document["manifest"][digest][0]
-    raise FileNotFoundError(f"{key} of record {record_id} is not below {root}")
-
-
-def damage(path: Path) -> None:
-    """Flip one bit in the middle of a file, as a failing disk would: size and dates of the name stay."""
-    before = path.stat()
-    path.chmod(0o600)
-    with path.open("r+b") as file:
-        file.seek(before.st_size // 2)
-        byte = file.read(1)[0]
-        file.seek(before.st_size // 2)
-        file.write(bytes([byte ^ 1]))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    path.chmod(before.st_mode & 0o777)
 
 
 def _where_to_look(data: DataDirectory) -> None:

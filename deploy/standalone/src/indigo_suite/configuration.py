@@ -1,0 +1,44 @@
+"""How the standalone suite configures each service: addresses, secrets and folders of one data directory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from indigo_kernel.settings import ServiceSettings
+
+from indigo_suite.layout import Addresses, DataDirectory
+from indigo_suite.services import SERVICE_KINDS
+
+AUDIENCE = "indigo"
+
+
+def settings_of(
+    service: str, data: DataDirectory, addresses: Addresses, *, database_url: str, amqp_url: str | None
+) -> ServiceSettings:
+    """What is not fixed here can still be set in the environment, for example ``INDIGO_INTEGRITY_FIXITY_INTERVAL``."""
+    values: dict[str, Any] = {
+        "database_url": database_url,
+        "amqp_url": amqp_url,
+        "public_url": addresses.of(service),
+        "secret_key": data.secret(f"key-{service}"),
+        "audience": AUDIENCE,
+        "port": addresses.port_of(service),
+        **_own(service, data, addresses),
+    }
+    return SERVICE_KINDS[service].settings(**values)
+
+
+def _own(service: str, data: DataDirectory, addresses: Addresses) -> dict[str, Any]:
+    match service:
+        case "repository":
+            return {"storage_dir": data.repository}
+        case "integrity":
+            return {"repository_url": addresses.of("repository"), "work_dir": data.integrity}
+        case "qos-gateway":
+            return {
+                "repository_url": addresses.of("repository"),
+                "posix_disk_dir": data.disk,
+                "posix_tape_dir": data.tape,
+            }
+        case _:
+            return {}
