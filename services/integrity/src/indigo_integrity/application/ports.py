@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
 
-from indigo_contracts.dmp import Limits, TableSpec
-from indigo_contracts.integrity import Finding
-from indigo_contracts.repository import RecordFile
+from indigo_contracts.dmp import Limits, PlanSnapshot, TableSpec
+from indigo_contracts.envelope import Envelope, Fact
+from indigo_contracts.integrity import Finding, RunState
+from indigo_contracts.repository import RecordFile, RecordSnapshot
+
+from indigo_integrity.domain.run import Run
 
 
 class Trouble(Exception):
@@ -117,11 +122,17 @@ class Execution:
     rejected: list[tuple[str, str]] = field(default_factory=list)
 
 
+Isolation = Literal["none", "process", "namespace", "container", "vm"]
+
+
 class Executor(Protocol):
     """Runs untrusted commands. ``isolation`` says in evidence how far they are kept apart."""
 
-    name: str
-    isolation: Literal["none", "process", "namespace", "container", "vm"]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def isolation(self) -> Isolation: ...
 
     async def run(
         self, command: Sequence[str], *, data: Path, software: Path, outputs: Path, limits: Limits
@@ -134,3 +145,100 @@ class Executor(Protocol):
         ...
 
 
+# --- the database ---------------------------------------------------------------------------------
+
+
+class Plans(Protocol):
+    async def put(self, plan: PlanSnapshot) -> None:
+        """Keep the plan unless a later version of it is known."""
+        ...
+
+    async def get(self, plan_id: str) -> PlanSnapshot | None: ...
+
+
+class Records(Protocol):
+    async def put(self, record: RecordSnapshot) -> None:
+        """Keep the record unless a later version of it is known."""
+        ...
+
+    async def get(self, record_id: str) -> RecordSnapshot | None: ...
+
+    async def published_of(self, plan_id: str) -> list[RecordSnapshot]:
+        """The plan's published records, the latest edition of each output only."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    record_id: str | None = None
+    plan_id: str | None = None
+    state: RunState | None = None
+
+
+class Runs(Protocol):
+    async def add(self, run: Run) -> bool:
+        """Store a new run; False when one with its key is there."""
+        ...
+
+    async def get(self, run_id: str, *, lock: bool = False) -> Run | None: ...
+
+    async def save(self, run: Run) -> None: ...
+
+    async def save_findings(self, run_id: str, findings: Sequence[Finding]) -> None: ...
+
+    async def findings(self, run_id: str, after: int, limit: int) -> list[tuple[int, Finding]]:
+        """Findings with their numbers, in order, those past number ``after``."""
+        ...
+
+    async def page(self, which: RunFilter, before: tuple[datetime, str] | None, limit: int) -> list[Run]:
+        """Runs, newest first, from the one before ``before`` (requested at, id)."""
+        ...
+
+
+class FixitySchedule(Protocol):
+    async def plan(self, record_id: str, due: datetime) -> None:
+        """Re-read the record at ``due``, if it is not scheduled yet."""
+        ...
+
+    async def checked(self, record_id: str, at: datetime, next_due: datetime) -> None: ...
+
+    async def drop(self, record_id: str) -> None: ...
+
+    async def take_due(self, now: datetime, next_due: datetime, limit: int) -> list[str]:
+        """Claim the records that are due, the stalest first, and schedule them again for ``next_due``."""
+        ...
+
+
+class Work(Protocol):
+    """One transaction with the service's repositories in it."""
+
+    now: datetime
+    base_url: str
+
+    @property
+    def plans(self) -> Plans: ...
+
+    @property
+    def records(self) -> Records: ...
+
+    @property
+    def runs(self) -> Runs: ...
+
+    @property
+    def fixity(self) -> FixitySchedule: ...
+
+    def emit(self, fact: Fact, *, subject: str, version: int) -> Envelope: ...
+
+    async def enqueue(
+        self, kind: str, key: str, payload: dict[str, Any], *, run_at: datetime | None = None
+    ) -> None: ...
+
+
+class Transaction(Work, Protocol):
+    """Work as the edge opens it: committed when the block ends well, undone when it does not."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None: ...

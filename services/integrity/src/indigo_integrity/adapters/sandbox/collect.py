@@ -63,7 +63,7 @@ def _walk(
     directory: int, prefix: str, rejected: list[tuple[str, str]], depth: int = 0
 ) -> Iterator[tuple[str, int, int, int]]:
     """(path, mode, size, descriptor of its directory) of everything that is not a directory."""
-    for name in sorted(os.listdir(directory)):  # noqa: PTH208 - relative to a descriptor
+    for name in sorted(os.listdir(directory)):
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         path = prefix + name
         if not stat.S_ISDIR(status.st_mode):

@@ -99,7 +99,12 @@ def field_checks(field: FieldSpec, column: str, missing: list[str]) -> Iterator[
     if field.type is not FieldType.STRING:
         shape = f"{field.type}" + (f" in the format {field.format}" if field.format else "")
         yield Check(
-            "type-error", "type", column, f"{cell} IS NOT NULL AND {as_type} IS NULL", f"not of type {shape}", shape
+            "type-error",
+            "type",
+            column,
+            f"{cell} IS NOT NULL AND {as_type} IS NULL",
+            f"not of type {shape}",
+            shape,
         )
 
     def constraint(rule: str, condition: str, message: str, expected: Any) -> Check:
@@ -107,7 +112,7 @@ def field_checks(field: FieldSpec, column: str, missing: list[str]) -> Iterator[
 
     if field.required:
         missed = f"{column} IS NOT NULL AND {cell} IS NULL"
-        yield constraint("required", missed, "a value is required", True)  # noqa: FBT003
+        yield constraint("required", missed, "a value is required", True)
     if field.minimum is not None:
         bound = _bound(field, field.minimum)
         yield constraint("minimum", f"{as_type} < {bound}", f"less than {field.minimum}", field.minimum)

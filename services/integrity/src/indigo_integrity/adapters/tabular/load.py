@@ -124,7 +124,8 @@ def _rows(
     picked = [f"h{prepared.header.index(name)}" if name in prepared.header else "NULL" for name in wanted]
     # one reader: quoted line breaks and rows that are too short cannot both be read in parts
     connection.execute(
-        f"INSERT INTO {result.relation} SELECT {number}, row_number() OVER () + 1, overflow, {', '.join(picked)}"  # noqa: S608
+        f"INSERT INTO {result.relation} SELECT {number}, row_number() OVER () + 1,"  # noqa: S608 - names of ours
+        f" overflow, {', '.join(picked)}"
         f" FROM read_csv({text(str(prepared.path))}, auto_detect=false, header=true, columns={names},"
         f" delim={text(spec.delimiter)}, quote='\"', escape='\"', nullstr={text(nothing)}, null_padding=true,"
         f" parallel=false, max_line_size={MAX_LINE_BYTES}, store_rejects=true,"
@@ -181,10 +182,11 @@ def _renumber(
         "CREATE TEMP TABLE steps AS SELECT since, max(rank) AS moved FROM"
         " (SELECT since, row_number() OVER (ORDER BY since) AS rank FROM shifts) GROUP BY since"
     )
+    here = result.relation
     connection.execute(
-        f"UPDATE {result.relation} SET _row = new._row + new.moved FROM"  # noqa: S608 - names of ours
-        f" (SELECT old._row, steps.moved FROM {result.relation} old ASOF JOIN steps ON old._row >= steps.since"
-        f"  WHERE old._file = {number}) new WHERE {result.relation}._file = {number} AND {result.relation}._row = new._row"
+        f"UPDATE {here} SET _row = new._row + new.moved FROM"  # noqa: S608 - names of ours
+        f" (SELECT old._row, steps.moved FROM {here} old ASOF JOIN steps ON old._row >= steps.since"
+        f"  WHERE old._file = {number}) new WHERE {here}._file = {number} AND {here}._row = new._row"
     )
     connection.execute("DROP TABLE steps")
     connection.execute("DROP TABLE shifts")
