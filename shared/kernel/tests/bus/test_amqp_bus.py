@@ -9,6 +9,7 @@ from typing import Any, Self
 import aio_pika
 import pytest
 import pytest_asyncio
+from cloudevents.core.bindings.rabbitmq import RabbitMQMessage, from_rabbitmq_event
 from indigo_contracts.envelope import Envelope
 from indigo_dev.rabbitmq import PrivateRabbit
 from indigo_kernel.bus.amqp import AmqpBus
@@ -153,6 +154,9 @@ async def test_the_wire_is_structured_with_mirrored_attributes(amqp_url: str, fa
         assert got.headers["cloudEvents_sequence"] == event.sequence
         assert got.headers["traceparent"] == "00-1"
         assert "cloudEvents_data" not in got.headers
+        foreign = from_rabbitmq_event(RabbitMQMessage(dict(got.headers), got.content_type, got.body))
+        assert (foreign.get_id(), foreign.get_type()) == (event.id, event.type)
+        assert foreign.get_data() == {"a": 1}
 
 
 @pytest.mark.parametrize("prefix", ["cloudEvents_", "cloudEvents:", "ce-"])

@@ -246,9 +246,9 @@ async def test_the_journal_shrinks_again_and_keeps_what_is_owed(
     path: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_module, "COMPACT_BYTES", 20_000)
-    seen = Seen()
+    seen, clock = Seen(), ManualClock()
     owed = facts.message("owed.thing")
-    async with running(MemoryBus(path)) as bus:
+    async with running(MemoryBus(path, clock=clock)) as bus:
         await bus.subscribe([facts.subscription(seen, keys=("thing.*.v1",))])
         await bus.subscribe([facts.subscription(refuse, name="owing", keys=("owed.*.v1",))])
         await bus.publish([owed])
@@ -257,8 +257,9 @@ async def test_the_journal_shrinks_again_and_keeps_what_is_owed(
             await seen.count(10 * (done + 1))
     assert size(path) < 100_000
     got = Seen()
-    async with running(MemoryBus(path)) as bus:
+    async with running(MemoryBus(path, clock=clock)) as bus:
         await bus.subscribe([facts.subscription(got, name="owing", keys=("owed.*.v1",))])
+        clock.advance(timedelta(seconds=5))
         bus.release_due()
         await got.count(1)
         assert got.ids == [owed.id]
