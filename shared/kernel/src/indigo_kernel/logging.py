@@ -37,7 +37,8 @@ def configure_logging(*, service: str, level: str = "info", stream: TextIO | Non
     """Send structlog's and the standard library's records to ``stream`` (standard output), both in one shape.
 
     Call it once, first thing in a process. ``service`` is named in lines that bring no name of their own; the
-    version is that of the installed distribution ``indigo-<service>``. Uvicorn's access log is switched off: ``request.finished`` has it.
+    version is that of the installed distribution ``indigo-<service>``. Uvicorn's access log is switched off,
+    because ``request.finished`` has it.
     """
     out = stream or sys.stdout
     shared: list[structlog.typing.Processor] = [

@@ -17,14 +17,16 @@ from indigo_kernel.http.openapi import responses
 from indigo_kernel.http.server import listen, serving
 from indigo_kernel.pagination import Page, Paging
 from indigo_kernel.problems import NotFound, PreconditionRequired, StaleVersion
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 PUBLIC_URL = "https://demo.example.org/demo"
 
 
 class Note(BaseModel):
-    """A note, as a service would keep one."""
+    """A note, as a service would keep one. Strict: ``false`` is no number."""
+
+    model_config = ConfigDict(strict=True)
 
     title: str = Field(min_length=1, max_length=200)
     tags: list[str] = []
@@ -33,6 +35,8 @@ class Note(BaseModel):
 
 
 class NotePart(BaseModel):
+    model_config = ConfigDict(strict=True)
+
     name: str
     size: int
 

@@ -33,7 +33,7 @@ async def test_wrong_fields_are_pointed_at(client) -> None:
     assert {(one["pointer"], one["code"]) for one in told["errors"]} == {
         ("/title", "string_too_short"),
         ("/parts/1/name", "missing"),
-        ("/parts/1/size", "int_parsing"),
+        ("/parts/1/size", "int_type"),
     }
 
 

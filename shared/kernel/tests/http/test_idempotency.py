@@ -211,7 +211,7 @@ async def test_an_older_snapshot_cannot_repeat_the_effect(bench) -> None:
         await late.execute(sa.text("SELECT count(*) FROM effects"))
         await idempotent(app_request, early, "ann", effect, now=bench.clock.now())
         await early.commit()
-        with pytest.raises(Exception, match="still running|could not serialize"):
+        with pytest.raises(Exception, match=r"still running|could not serialize"):
             await idempotent(app_request, late, "ann", effect, now=bench.clock.now())
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -27,11 +28,9 @@ def test_a_changed_cursor_is_refused(at: int, by: int) -> None:
     cursor = bytearray(cursors.write((datetime(2026, 1, 1, tzinfo=UTC), "id"), "/plans?").encode())
     cursor[at % len(cursor)] ^= by
     changed = cursor.decode("latin-1")
-    try:
+    with contextlib.suppress(InvalidParameter):
         # The last character has bits nothing depends on; decoding them differently changes nothing.
         assert cursors.read(changed, "/plans?") == (datetime(2026, 1, 1, tzinfo=UTC), "id")
-    except InvalidParameter:
-        pass
 
 
 @pytest.mark.parametrize("cursor", ["", "a", "é", "AAAA", "A" * 2000, "====", "....", "-_-_"])

@@ -7,6 +7,7 @@ each hop resolves the name once, checks every address, and connects to a checked
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -27,6 +28,9 @@ Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+_HOST = re.compile(rb"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+"""Names (internationalized ones in their ASCII form) and addresses; no percent escapes, no zone ids."""
+
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -220,6 +224,8 @@ class GuardedClient:
         parsed = self._parsed_reference(url)
         if parsed.scheme not in {"http", "https"} or not parsed.host:
             raise UrlRefused("Only http and https URLs with a host are read")
+        if not _HOST.fullmatch(parsed.raw_host):
+            raise UrlRefused("The host is not a name or an address")
         if parsed.userinfo:
             raise UrlRefused("A URL with a user name or password in it is not read")
         port = parsed.port or (443 if parsed.scheme == "https" else 80)
