@@ -17,11 +17,15 @@ from indigo_kernel.clock import Clock
 from indigo_kernel.context import current
 from indigo_kernel.ids import new_id
 
+# One statement for all events and the relay's wake-up: every statement costs a round trip before the commit.
 _INSERT_OUTBOX = sa.text(
-    "INSERT INTO outbox (event_id, fact, subject, body) VALUES (:event_id, :fact, :subject, :body)"
+    "WITH stated AS (INSERT INTO outbox (event_id, fact, subject, body) SELECT * FROM unnest("
+    "CAST(:event_ids AS text[]), CAST(:facts AS text[]), CAST(:subjects AS text[]), CAST(:bodies AS text[])"
+    ")) SELECT pg_notify('outbox', '')"
 )
 _INSERT_INBOX = sa.text(
-    "INSERT INTO inbox (consumer, event_id) VALUES (:consumer, :event_id) ON CONFLICT DO NOTHING RETURNING event_id"
+    "INSERT INTO inbox (consumer, event_id) VALUES (:consumer, :event_id)"
+    " ON CONFLICT DO NOTHING RETURNING event_id"
 )
 _INSERT_JOB = sa.text(
     "INSERT INTO jobs (id, kind, key, payload, run_at, traceparent, correlation_id, causation_id)"
@@ -29,6 +33,7 @@ _INSERT_JOB = sa.text(
     " ON CONFLICT (kind, key) DO UPDATE SET payload = excluded.payload, revision = jobs.revision + 1,"
     " run_at = least(jobs.run_at, excluded.run_at), attempts = 0, parked_at = NULL"
 )
+_NOTIFY_JOBS = sa.text("NOTIFY jobs")
 _LOCK_JOB = sa.text("SELECT revision FROM jobs WHERE id = :id AND lease_token = :token FOR UPDATE")
 _DELETE_JOB = sa.text("DELETE FROM jobs WHERE id = :id")
 _RELEASE_JOB = sa.text("UPDATE jobs SET lease_token = NULL, lease_until = NULL, attempts = 0 WHERE id = :id")
@@ -72,8 +77,8 @@ class UnitOfWork:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._outbox: list[dict[str, Any]] = []
-        self._wake: set[str] = set()
+        self._outbox: list[tuple[str, str, str, str]] = []
+        self._jobs_waiting = False
         self._after_commit: list[Callable[[], None]] = []
 
     async def open(self) -> None:
@@ -96,10 +101,12 @@ class UnitOfWork:
 
     async def _commit(self) -> None:
         if self._outbox:
-            await self.conn.execute(_INSERT_OUTBOX, self._outbox)
-            self._wake.add("outbox")
-        for channel in sorted(self._wake):
-            await self.conn.execute(sa.text(f"NOTIFY {channel}"))
+            columns = ("event_ids", "facts", "subjects", "bodies")
+            await self.conn.execute(
+                _INSERT_OUTBOX, dict(zip(columns, map(list, zip(*self._outbox, strict=True)), strict=True))
+            )
+        if self._jobs_waiting:
+            await self.conn.execute(_NOTIFY_JOBS)
         await self.conn.commit()
         for call in self._after_commit:
             call()
@@ -118,14 +125,7 @@ class UnitOfWork:
             causationid=context.causation_id,
             traceparent=context.traceparent,
         )
-        self._outbox.append(
-            {
-                "event_id": envelope.id,
-                "fact": fact.fact,
-                "subject": subject,
-                "body": envelope.wire().decode(),
-            }
-        )
+        self._outbox.append((envelope.id, fact.fact, subject, envelope.wire().decode()))
         return envelope
 
     async def first_time(self, consumer: str, event_id: str) -> bool:
@@ -155,7 +155,7 @@ class UnitOfWork:
                 "causation_id": context.causation_id,
             },
         )
-        self._wake.add("jobs")
+        self._jobs_waiting = True
 
     async def finish(self, job: Job) -> None:
         """Remove a job in the transaction of its effect. Raises ``LeaseLost`` when another worker has it now."""
@@ -167,7 +167,7 @@ class UnitOfWork:
             await self.conn.execute(_DELETE_JOB, {"id": job.id})
         else:  # asked for again while it ran
             await self.conn.execute(_RELEASE_JOB, {"id": job.id})
-            self._wake.add("jobs")
+            self._jobs_waiting = True
         job.finished = True
 
     def after_commit(self, call: Callable[[], None]) -> None:
