@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -217,9 +219,16 @@ async def test_a_large_event_travels_as_a_claim_check(database: Database, bus: R
     assert answer.json() == {"text": "é" * 40_000}
 
 
-async def test_the_database_may_restart(tmp_path: Path, bus: Recorder) -> None:
-    # A socket's path has 107 bytes at most: the server makes its own short one.
-    server = EmbeddedPostgres(tmp_path / "pg", durable=True)
+@pytest.fixture
+def own_directory() -> Iterator[Path]:
+    """Not below pytest's own, which a second run closes to other users while this one is using it."""
+    directory = Path(tempfile.mkdtemp(prefix="indigo-test-relay-"))
+    yield directory
+    shutil.rmtree(directory)
+
+
+async def test_the_database_may_restart(own_directory: Path, bus: Recorder) -> None:
+    server = EmbeddedPostgres(own_directory, durable=True)
     await asyncio.to_thread(server.start)
     engine = create_engine(server.server_url, application="test")
     database = Database(engine, ManualClock(), "https://dmp.example.org")
