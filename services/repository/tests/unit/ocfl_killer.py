@@ -77,7 +77,7 @@ def scenario(base, number):
                 failures.append([point, [issue.message for issue in issues.found]])
         elif number > 1:
             failures.append([point, "the object is gone"])
-        if [path for path in (base / "work" / "building").iterdir()]:
+        if any((base / "work" / "building").iterdir()):
             failures.append([point, "something is left in the work directory"])
         empty = [p for p in (base / "root").rglob("*") if p.is_dir() and not any(p.iterdir())]
         if empty:

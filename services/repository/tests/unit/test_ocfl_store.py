@@ -99,7 +99,7 @@ def test_a_root_of_something_else_is_refused(tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "letters.txt").write_text("mine")
     with pytest.raises(ValueError, match="not an OCFL"):
-        OcflStore(tmp_path / "root", tmp_path / "work")
+        OcflStore(tmp_path / "root", tmp_path / "work").prepare()
 
 
 def test_a_kill_at_every_file_operation_leaves_no_half_version(tmp_path):

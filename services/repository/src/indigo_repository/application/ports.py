@@ -50,7 +50,7 @@ class Staging(Protocol):
         ...
 
     def abandoned(self, before: datetime) -> list[str]:
-        """Names of blobs last written before an instant, and first of all removes unfinished uploads of that age."""
+        """Remove unfinished uploads last written before an instant; the names of whole blobs of that age."""
         ...
 
 
@@ -79,6 +79,10 @@ class NewVersion:
 
 class Preservation(Protocol):
     """The store that keeps what was published."""
+
+    def prepare(self) -> None:
+        """Make the store if it is not there. Raises ``ValueError`` when something else is in its place."""
+        ...
 
     def write(self, version: NewVersion) -> dict[str, str]:
         """Preserve a version whole, read it back and compare; logical path → content path.

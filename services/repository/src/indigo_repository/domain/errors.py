@@ -21,3 +21,7 @@ class StorageFault(Unavailable):
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, headers={"retry-after": "60"}, reason="storage-fault")
+
+
+class StorageUncertain(StorageFault):
+    """The bytes were placed, but the storage does not confirm it: the same write must be tried again."""

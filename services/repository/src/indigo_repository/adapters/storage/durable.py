@@ -13,13 +13,18 @@ from indigo_repository.domain.errors import StorageFull
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+def is_full(error: OSError) -> bool:
+    """Whether the error says "no space", "quota exceeded" or "file too large"."""
+    return error.errno in _NO_ROOM
+
+
 @contextmanager
 def room() -> Iterator[None]:
-    """Turn "no space", "quota exceeded" and "file too large" into ``StorageFull``."""
+    """Turn the errors of a full file system into ``StorageFull``."""
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if is_full(error):
             raise StorageFull from error
         raise
 

@@ -24,6 +24,7 @@ from indigo_repository.adapters.storage.durable import (
     forget_cached,
     fsync,
     fsync_directories,
+    is_full,
     make_directories,
     room,
     write_new,
@@ -32,7 +33,7 @@ from indigo_repository.adapters.storage.ocfl_document import SIDECAR, Inventory,
 from indigo_repository.adapters.storage.ocfl_layout import object_path, prepare_root
 from indigo_repository.adapters.storage.ocfl_validate import digests_of, validate_object
 from indigo_repository.application.ports import NewVersion
-from indigo_repository.domain.errors import StorageFault
+from indigo_repository.domain.errors import StorageFault, StorageUncertain
 
 log = structlog.get_logger()
 
@@ -44,15 +45,25 @@ class OcflStore:
     """The storage root at ``root``; ``work`` (same file system) holds what is being built, and the locks."""
 
     def __init__(self, root: Path, work: Path) -> None:
-        """Raises ``ValueError`` when ``root`` is not an OCFL root of ours or on another file system."""
-        prepare_root(root)
         self._root = root
+        self._work = work
         self._building = work / "building"
         self._locks = work / "locks"
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Make the directories that are missing; the first write does it, too.
+
+        Raises ``ValueError`` when the root is no OCFL root of ours, or not on the file system of the work area.
+        """
+        if self._prepared:
+            return
+        prepare_root(self._root)
         for directory in (self._building, self._locks):
             directory.mkdir(parents=True, exist_ok=True)
-        if root.stat().st_dev != self._building.stat().st_dev:
-            raise ValueError(f"{root} and {work} must be on one file system")
+        if self._root.stat().st_dev != self._building.stat().st_dev:
+            raise ValueError(f"{self._root} and {self._work} must be on one file system")
+        self._prepared = True
 
     def path(self, object_id: str, content_path: str) -> Path:
         return self._root / object_path(object_id) / content_path
@@ -65,6 +76,7 @@ class OcflStore:
         return [f"{issue.code}: {issue.message}" for issue in issues.errors]
 
     def write(self, version: NewVersion) -> dict[str, str]:
+        self.prepare()
         home = self._root / object_path(version.object_id)
         with self._lock(_shard(home.name)):
             self._bring_up(home)
@@ -77,18 +89,24 @@ class OcflStore:
                 )
             built = self._scratch(home)
             try:
-                with room():
+                with room(), _faults(StorageFault):
                     self._build(built, inventory, version)
                     if inventory.head == 1:
                         self._place_object(built, home)
                     else:
-                        self._place_version(built, home, inventory.head)
+                        (built / f"v{inventory.head}").rename(home / f"v{inventory.head}")
             finally:
                 _remove(built)
-            self._check_placed(home, inventory)
+            # From here on the version is there: what fails leaves it to the next try to confirm it.
+            with _faults(StorageUncertain):
+                fsync(home.parent)
+                fsync(home)
+                self._bring_up(home)
+                self._check_placed(home, inventory)
             return _data(inventory, version.number)
 
     def recover(self) -> None:
+        self.prepare()
         for left in self._building.iterdir():
             # whoever builds holds the lock its name begins with: what is left under the lock is abandoned
             with self._lock(left.name[:2]):
@@ -103,7 +121,7 @@ class OcflStore:
                 with self._lock(_shard(home.name)):
                     self._bring_up(home)
             except (OSError, StorageFault) as error:
-                log.error("ocfl.recovery_failed", object=str(home), error=str(error))
+                log.warning("ocfl.recovery_failed", object=str(home), error=str(error))
         with self._lock("placing"):
             # a crash between making the directories and the rename leaves them empty (E073)
             for parent, _, _ in os.walk(first, topdown=False):
@@ -116,7 +134,8 @@ class OcflStore:
         there = {path: digest for path, digest in inventory.state(version.number).items() if path != METADATA}
         if wanted != there:
             raise StorageFault(f"version {version.number} of {version.object_id} is there with other files")
-        self._read_back(home, inventory, version.number)
+        with _faults(StorageUncertain):
+            self._read_back(home, inventory, version.number)
         return _data(inventory, version.number)
 
     def _build(self, built: Path, inventory: Inventory, version: NewVersion) -> None:
@@ -170,12 +189,6 @@ class OcflStore:
         with self._lock("placing"):
             make_directories(home.parent, self._root)
             built.rename(home)
-        fsync(home.parent)
-
-    def _place_version(self, built: Path, home: Path, head: int) -> None:
-        (built / f"v{head}").rename(home / f"v{head}")
-        fsync(home)
-        self._bring_up(home)
 
     def _bring_up(self, home: Path) -> None:
         """Make the root inventory that of the latest version directory: it is complete when it is there."""
@@ -226,6 +239,19 @@ class OcflStore:
         with (self._locks / name).open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+@contextmanager
+def _faults(kind: type[StorageFault]) -> Iterator[None]:
+    """Tell an error of the file system, and a fault found inside, as ``kind``."""
+    try:
+        yield
+    except StorageFault as error:
+        raise kind(error.detail) from error
+    except OSError as error:
+        if kind is StorageFault and is_full(error):
+            raise
+        raise kind(f"The storage failed: {error.strerror}") from error
 
 
 def _shard(digest: str) -> str:

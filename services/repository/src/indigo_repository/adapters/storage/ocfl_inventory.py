@@ -144,9 +144,7 @@ class InventoryRules:
             if not isinstance(listed, list) or not listed:
                 self._add("E092", f"the manifest entry {digest[:16]}… names no paths")
                 continue
-            for path in listed:
-                if self._content_path(path):
-                    paths.append(path)
+            paths.extend(path for path in listed if self._content_path(path))
         self._no_clash(paths, "E101")
         return set(manifest)
 

@@ -47,7 +47,7 @@ def validate_object(root: Path, *, digests: bool = True) -> Issues:
 
 def digests_of(path: Path, algorithms: set[str]) -> dict[str, str]:
     """Hex digests of a file by their OCFL names, in one reading."""
-    hashes = {}
+    hashes: dict[str, Any] = {}
     for name in algorithms:
         if name.startswith("blake2b-"):
             hashes[name] = hashlib.blake2b(digest_size=int(name.removeprefix("blake2b-")) // 8)

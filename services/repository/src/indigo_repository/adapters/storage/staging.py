@@ -1,4 +1,4 @@
-"""Files of drafts: one flat directory of blobs with random names; what users call them never reaches the disk here."""
+"""Files of drafts: one flat directory of blobs with random names; no name a user gave reaches the disk here."""
 
 from __future__ import annotations
 
@@ -57,10 +57,9 @@ class LocalStaging:
     def __init__(self, root: Path) -> None:
         self._incoming = root / "incoming"
         self._sealed = root / "sealed"
-        for directory in (self._incoming, self._sealed):
-            directory.mkdir(parents=True, exist_ok=True)
 
     def receive(self) -> StagedUpload:
+        self._prepare()
         return StagedUpload(self._incoming, self._sealed, new_id())
 
     def path(self, blob: str) -> Path:
@@ -72,9 +71,14 @@ class LocalStaging:
         self.path(blob).unlink(missing_ok=True)
 
     def abandoned(self, before: datetime) -> list[str]:
+        self._prepare()
         for name in _older(self._incoming, before):
             (self._incoming / name).unlink(missing_ok=True)
         return _older(self._sealed, before)
+
+    def _prepare(self) -> None:
+        for directory in (self._incoming, self._sealed):
+            directory.mkdir(parents=True, exist_ok=True)
 
 
 def _older(directory: Path, before: datetime) -> list[str]:

@@ -1,0 +1,82 @@
+"""The landing page of a record: for people HTML, for machines JSON, JSON-LD and typed links."""
+
+from __future__ import annotations
+
+import json
+
+from fastapi import APIRouter, Request, Response
+from indigo_contracts.repository import RecordState
+from indigo_kernel.auth.dependency import Who
+from indigo_kernel.etag import etag
+from indigo_kernel.http.openapi import responses
+from indigo_kernel.problems import Gone, NotAcceptable, NotFound
+from indigo_ui import Pages
+
+from indigo_repository.api.deps import RecordId, Room
+from indigo_repository.api.present import show_record
+from indigo_repository.application.access import gone, may_read_files
+from indigo_repository.domain.site import Site
+from indigo_repository.web.negotiation import preferred
+from indigo_repository.web.signposting import link_header, persistent_url, schema_org
+
+_OFFERS = ["text/html", "application/json", "application/ld+json"]
+_MOST_FILES = 200
+_MOST_EVENTS = 100
+
+
+def landing_router(room: Room) -> APIRouter:
+    router = APIRouter(tags=["pages"])
+    pages = Pages("indigo_repository.web")
+    site: Site = room.site
+
+    @router.get(
+        "/records/{record_id}",
+        name="get_landing_page",
+        response_class=Response,
+        responses=responses(NotFound, Gone, NotAcceptable),
+    )
+    async def get_landing_page(request: Request, record_id: RecordId, who: Who) -> Response:
+        """The record as a page, as JSON or as schema.org JSON-LD, by `Accept`; its tombstone once withdrawn."""
+        kind = preferred(request.headers.get("accept"), _OFFERS)
+        if kind is None:
+            raise NotAcceptable(f"This page comes as {', '.join(_OFFERS)}")
+        async with room.open_work() as work:
+            record = await work.records.get(record_id)
+            if record.state is RecordState.DRAFT:
+                raise NotFound("There is no such record")
+            events = await work.events.of(record_id, after=None, limit=_MOST_EVENTS)
+            if record.state is RecordState.WITHDRAWN:
+                if kind != "text/html":
+                    raise gone(record)
+                context = {"title": record.metadata.title, "record": record, "cite_as": persistent_url(record)}
+                return pages.response("tombstone.html", {**context, "events": events}, status_code=410)
+            readable = may_read_files(record, who)
+            files = await work.files.of(record_id) if readable else []
+            shown = await show_record(work, record, site)
+        headers = {"link": link_header(record, files, site), "vary": "Accept", "etag": etag(record.version)}
+        if kind == "application/json":
+            return Response(shown.model_dump_json(), 200, headers, "application/json")
+        described = schema_org(record, files, site)
+        if kind == "application/ld+json":
+            return Response(json.dumps(described, ensure_ascii=False), 200, headers, "application/ld+json")
+        headers["etag"] = f'"html-{record.version}"'
+        return pages.response(
+            "record.html",
+            {
+                "title": record.metadata.title,
+                "lang": "en",
+                "record": record,
+                "shown": shown,
+                "files": files[:_MOST_FILES],
+                "more_files": max(len(files) - _MOST_FILES, 0),
+                "readable": readable,
+                "events": events,
+                "cite_as": persistent_url(record),
+                "described": described,
+                "content_url": site.content,
+                "api_url": site.api(record.id),
+            },
+            headers=headers,
+        )
+
+    return router
