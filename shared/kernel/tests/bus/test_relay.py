@@ -3,8 +3,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +27,7 @@ from indigo_kernel.db.uow import Database, UnitOfWork
 from indigo_kernel.health import HealthChecks
 from indigo_kernel.http.app import create_api
 from indigo_testing.bus_contract import PATIENCE, Seen
+from indigo_testing.directories import server_directory
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 
@@ -222,9 +221,8 @@ async def test_a_large_event_travels_as_a_claim_check(database: Database, bus: R
 @pytest.fixture
 def own_directory() -> Iterator[Path]:
     """Not below pytest's own, which a second run closes to other users while this one is using it."""
-    directory = Path(tempfile.mkdtemp(prefix="indigo-test-relay-"))
-    yield directory
-    shutil.rmtree(directory)
+    with server_directory("relay", EmbeddedPostgres) as directory:
+        yield directory
 
 
 async def test_the_database_may_restart(own_directory: Path, bus: Recorder) -> None:
