@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from indigo_contracts.dmp import Evidence, PromiseKind, PromiseState, TestLevel
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_dmp.adapters.db.tables import promises, readings
@@ -93,7 +93,7 @@ class PromiseTable:
         # One event may speak about several aspects, such as the files it found damaged: it is told once.
         query = (
             sa.select(readings.c.evidence, readings.c.outcome)
-            .distinct(readings.c.at, readings.c.event_id)
+            .ext(distinct_on(readings.c.at, readings.c.event_id))
             .where(
                 readings.c.plan_id == promise.plan_id,
                 _of(terms.output),
@@ -120,7 +120,7 @@ class PromiseTable:
         )
         query = (
             readings.select()
-            .distinct(*aspect)
+            .ext(distinct_on(*aspect))
             .where(readings.c.plan_id == plan_id, readings.c.outcome != Outcome.NOTE, which)
             .order_by(*aspect, *_NEWEST_FIRST)
         )

@@ -6,7 +6,6 @@ or a list of them is found either way.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,7 +75,7 @@ def search_sql(search: Search, seen: sa.Subquery) -> tuple[list[Condition], list
 def _has_value(document: sa.ColumnElement[Any], name: str, values: tuple[str, ...]) -> Condition:
     if name == "license_refs":  # with and without the slash at the end it is the same license
         values = tuple(form for value in values for form in (value.rstrip("/"), value.rstrip("/") + "/"))
-    wanted = sa.cast(json.dumps({"wanted": values}), JSONB)
+    wanted = sa.literal({"wanted": list(values)}, JSONB)
     path = sa.cast(f"{_PATHS[name]} ? (@ == $wanted[*])", JSONPATH)
     return sa.func.jsonb_path_exists(document, path, wanted, type_=sa.Boolean())
 
@@ -87,12 +86,7 @@ def _has_text(document: sa.ColumnElement[Any], text: str) -> Condition:
         for number, path in enumerate(_TEXT_PATHS)
     ]
     return sa.or_(
-        *(
-            sa.exists(
-                sa.select(sa.literal(1)).select_from(one).where(_plain(one).icontains(text, autoescape=True))
-            )
-            for one in found
-        )
+        *(sa.exists(sa.select(sa.literal(1)).where(_plain(one).icontains(text, autoescape=True))) for one in found)
     )
 
 
