@@ -147,9 +147,9 @@ def odd_routes(notes: Notes) -> APIRouter:
     return router
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def lines() -> Iterator[list[dict]]:
-    """What is logged during the test, unrendered."""
+    """What is logged during the test, unrendered: drawing tracebacks for a screen takes seconds."""
     with structlog.testing.capture_logs() as captured:
         yield captured
 
