@@ -150,7 +150,7 @@ class Platform:
             ops=self.health,
             routers=[
                 events_router(self.engine, self.bus, clock=self.clock, operator=require(Scope.OPERATOR)),
-                api_key_routes(self.service),
+                api_key_routes(self.service.replace("-", "_")),
                 asyncapi_router(document),
                 *routers,
             ],
