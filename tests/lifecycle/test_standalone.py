@@ -1,14 +1,19 @@
-"""The story on the suite in one process, with the in-process bus."""
+"""The story on the suite in one process, with the in-process bus and the embedded PostgreSQL."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
+from indigo_testing.deployments import Standalone, free_block, standalone
 from indigo_testing.story import LifeCycleStory
 
 
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory, free_port) -> Iterator[Standalone]:
+    with standalone(tmp_path_factory.mktemp("suite"), free_block(free_port)) as running:
+        yield running
+
+
 class TestStandalone(LifeCycleStory):
-    @pytest.fixture
-    def store(self, suite) -> Path:
-        return suite.data.repository
+    pass

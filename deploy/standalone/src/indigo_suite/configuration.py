@@ -15,8 +15,16 @@ AUDIENCE = "indigo"
 def settings_of(
     service: str, data: DataDirectory, addresses: Addresses, *, database_url: str, amqp_url: str | None
 ) -> ServiceSettings:
-    """What is not fixed here can still be set in the environment, for example ``INDIGO_INTEGRITY_FIXITY_INTERVAL``."""
-    values: dict[str, Any] = {
+    """The settings of a service in the suite. What is not fixed here can still be set in the environment."""
+    values = values_of(service, data, addresses, database_url=database_url, amqp_url=amqp_url)
+    return SERVICE_KINDS[service].settings(**values)
+
+
+def values_of(
+    service: str, data: DataDirectory, addresses: Addresses, *, database_url: str, amqp_url: str | None
+) -> dict[str, Any]:
+    """What the suite fixes for a service, by the names of its settings."""
+    return {
         "database_url": database_url,
         "amqp_url": amqp_url,
         "public_url": addresses.of(service),
@@ -25,7 +33,6 @@ def settings_of(
         "port": addresses.port_of(service),
         **_own(service, data, addresses),
     }
-    return SERVICE_KINDS[service].settings(**values)
 
 
 def _own(service: str, data: DataDirectory, addresses: Addresses) -> dict[str, Any]:

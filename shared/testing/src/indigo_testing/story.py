@@ -111,7 +111,7 @@ class LifeCycleStory:
         } <= set(kept)
         await self.identifiers_work(researcher, plan)
         await self.storage_has_the_bytes(researcher, drafts)
-        await self.nothing_is_doubled(researcher, plan, drafts)
+        await self.nothing_is_doubled(researcher, plan)
         await self.damage_is_found(researcher, plan, drafts["measurements"], store)
 
     async def identifiers_work(self, researcher: Researcher, plan: Plan) -> None:
@@ -137,7 +137,7 @@ class LifeCycleStory:
             assert {Path(each["key"]).name for each in record["entries"]} == set(placed)
             assert {each["locality"] for each in placed.values()} == {locality}
 
-    async def nothing_is_doubled(self, researcher: Researcher, plan: Plan, drafts: dict[str, str]) -> None:
+    async def nothing_is_doubled(self, researcher: Researcher, plan: Plan) -> None:
         events = await all_events(researcher)
         assert len({each["id"] for each in events}) == len(events)
         records = {each["id"] for each in await researcher.records(plan)}
