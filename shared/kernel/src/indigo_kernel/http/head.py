@@ -31,6 +31,8 @@ class HeadMiddleware:
 
         async def send_headers(message: Message) -> None:
             nonlocal ended
+            # The routing is done, and the server reads here how to frame the answer: HEAD has no body.
+            scope["method"] = "HEAD"
             if message["type"] == "http.response.start":
                 await send(message)
                 return
