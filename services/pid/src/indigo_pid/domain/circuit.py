@@ -36,6 +36,7 @@ class Circuit:
         self._longest = longest
         self._failures = 0
         self._open_until: datetime | None = None
+        self._probing = False
 
     def wait(self, now: datetime) -> timedelta | None:
         """How long to leave the registrar alone; ``None`` when this caller may ask it now.
@@ -48,15 +49,20 @@ class Circuit:
         if now < self._open_until:
             return self._open_until - now
         self._open_until = now + self._first
+        self._probing = True
         return None
 
     def succeeded(self) -> None:
         """The registrar answered."""
         self._failures = 0
         self._open_until = None
+        self._probing = False
 
     def failed(self, now: datetime) -> None:
-        """The registrar did not answer, or is ill."""
+        """The registrar did not answer, or is ill. Requests that were under way when it opened do not count."""
+        if self._open_until is not None and not self._probing:
+            return
+        self._probing = False
         self._failures += 1
         if self._failures >= self._threshold:
             times = min(self._failures - self._threshold, 10)

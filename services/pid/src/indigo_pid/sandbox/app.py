@@ -64,7 +64,7 @@ class SandboxRegistrar:
                 raise invalid(doi, [states.Flaw("doi", "This DOI has already been taken")])
             stored = await self._write(shelf, doi, attributes, None)
         answer = self._document(request, stored, 201)
-        answer.headers["location"] = f"{str(request.base_url).rstrip('/')}/dois/{doi}"
+        answer.headers["location"] = f"{_address(request)}/{doi}"
         return answer
 
     async def replace(self, request: Request, doi: str) -> Response:
@@ -111,11 +111,10 @@ class SandboxRegistrar:
                 states=wanted, prefix=request.query_params.get("prefix"), skip=(number - 1) * size, size=size
             )
         pages = -(-total // size) if size else 0
-        here = str(request.url).partition("?")[0]
         links = {"self": str(request.url)}
         if number < pages:
             query = {**request.query_params, "page[number]": str(number + 1), "page[size]": str(size)}
-            links["next"] = f"{here}?{urlencode(query)}"
+            links["next"] = f"{_address(request)}?{urlencode(query)}"
         return _json(
             {
                 "data": [self._resource(request, one) for one in found],
@@ -234,6 +233,11 @@ async def _attributes(request: Request) -> dict[str, Any]:
     if not isinstance(attributes, dict):
         raise refusal(400, _NO_PAYLOAD)
     return attributes
+
+
+def _address(request: Request) -> str:
+    """The URL that was asked for, without its query."""
+    return str(request.url).partition("?")[0]
 
 
 def _number(request: Request, name: str, usual: int, most: int) -> int:

@@ -1,0 +1,213 @@
+"""Facts of the repository, delivered in order, twice, and in the wrong order."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+from indigo_contracts.pid import DoiRegistered
+from indigo_contracts.repository import (
+    Identifiers,
+    PlanLink,
+    RecordKind,
+    RecordPublished,
+    RecordReserved,
+    RecordState,
+    RecordUpdated,
+    RecordWithdrawn,
+)
+from indigo_kernel.bus.ports import PermanentError, Subscription
+from indigo_kernel.bus.wire import message_of
+
+
+@pytest.fixture
+def story(record):
+    """The life of a record in four facts."""
+    published = record(state=RecordState.PUBLISHED, version=2)
+    return [
+        RecordReserved(record=record()),
+        RecordPublished(record=published),
+        RecordUpdated(record=published.model_copy(update={"version": 3, "title": "New title"})),
+        RecordWithdrawn(
+            record=published.model_copy(
+                update={"version": 4, "title": "New title", "state": RecordState.WITHDRAWN}
+            ),
+            reason="wrong sensor",
+        ),
+    ]
+
+
+async def test_a_reserved_record_gets_names_and_nothing_is_asked_of_the_registrar(pid, story):
+    await pid.deliver(story[0])
+    minted, *rest = await pid.facts()
+    assert rest == []
+    assert minted["fact"] == "pid.identifier.minted.v1"
+    names = minted["identifier"]
+    suffix = names["handle"].removeprefix("21.T99999/")
+    assert names["ark"] == f"ark:/99999/{suffix}"
+    assert names["doi"] == f"10.5072/{suffix}"
+    assert (names["state"], names["record_id"], names["kind"]) == ("reserved", "r1", "dataset")
+    assert names["plan"] == {"plan_id": "p1", "edition": 1, "output": "water"}
+    assert await pid.work_off() == 0
+    assert (await pid.doi("r1"))["status"] == "set-aside"
+
+
+async def test_the_whole_life(pid, story):
+    await pid.deliver(*story[:2])
+    await pid.work_off()
+    doi = await pid.doi("r1")
+    assert (doi["status"], doi["observed"]) == ("done", "findable")
+    await pid.deliver(story[2])
+    await pid.work_off()
+    await pid.deliver(story[3])
+    await pid.work_off()
+    assert [one["fact"] for one in await pid.facts()] == [
+        "pid.identifier.minted.v1",
+        "pid.identifier.updated.v1",
+        "pid.doi.registered.v1",
+        "pid.identifier.updated.v1",
+        "pid.doi.registered.v1",
+        "pid.identifier.tombstoned.v1",
+        "pid.doi.hidden.v1",
+    ]
+    assert (await pid.facts("pid.doi.registered.v1"))[0]["state"] == "findable"
+    assert (await pid.facts("pid.identifier.tombstoned.v1"))[0]["reason"] == "wrong sensor"
+    doi = await pid.doi("r1")
+    assert (doi["status"], doi["observed"]) == ("done", "registered")
+    remote = await pid.http.get(
+        f"/registrar/dois/{doi['doi']}",
+        auth=(pid.settings.datacite_repository, pid.settings.registrar_password),
+    )
+    attributes = remote.json()["data"]["attributes"]
+    assert attributes["state"] == "registered"
+    assert attributes["titles"] == [{"title": "New title"}]
+    assert attributes["url"].endswith("/" + doi["handle"])
+
+
+async def test_any_order_ends_the_same_and_mints_once(pid, story):
+    for number, order in enumerate(itertools.permutations(range(4))):
+        name = f"r{number}"
+        facts = [
+            fact.model_copy(update={"record": fact.record.model_copy(update={"record_id": name, "plan": None})})
+            for fact in story
+        ]
+        await pid.deliver(*(facts[position] for position in order))
+        await pid.work_off()
+        identifier = await pid.identifier_of(name)
+        assert identifier["state"] == "tombstoned", order
+        assert identifier["record"]["title"] == "New title"
+        assert identifier["tombstone"]["reason"] == "wrong sensor"
+        doi = await pid.doi(name)
+        assert (doi["status"], doi["observed"]) == ("done", "registered")
+    assert len(await pid.facts("pid.identifier.minted.v1")) == 24
+    assert len(await pid.facts("pid.identifier.tombstoned.v1")) == 24
+
+
+async def test_the_same_delivery_and_the_same_fact_again_change_nothing(pid, story):
+    await pid.deliver(story[0])
+    envelope = pid.envelope(story[1])
+    for _ in range(2):
+        await pid.runtime.subscriptions[0].handler(envelope)
+    await pid.deliver(story[1], story[1])
+    await pid.work_off()
+    assert [one["fact"] for one in await pid.facts()] == [
+        "pid.identifier.minted.v1",
+        "pid.identifier.updated.v1",
+        "pid.doi.registered.v1",
+    ]
+
+
+async def test_facts_at_the_same_time_mint_once(pid, story):
+    await asyncio.gather(*(pid.deliver(fact) for fact in story[:3] * 3))
+    assert len(await pid.facts("pid.identifier.minted.v1")) == 1
+    assert (await pid.identifier_of("r1"))["record"]["title"] == "New title"
+
+
+async def test_being_told_its_own_identifiers_causes_nothing(pid, story):
+    await pid.deliver(*story[:2])
+    await pid.work_off()
+    names = await pid.identifier_of("r1")
+    before = await pid.facts()
+    told = story[1].record.model_copy(
+        update={"version": 3, "identifiers": Identifiers(handle=names["handle"], doi=names["doi"])}
+    )
+    await pid.deliver(RecordUpdated(record=told))
+    assert await pid.work_off() == 0
+    assert await pid.facts() == before
+
+
+async def test_plans_and_outputs_know_each_other_whoever_comes_first(pid, record):
+    plan = record(
+        "plan-1", kind=RecordKind.DMP, state=RecordState.PUBLISHED, plan=PlanLink(plan_id="p1", edition=1)
+    )
+    later = record(
+        "plan-2",
+        kind=RecordKind.DMP,
+        state=RecordState.PUBLISHED,
+        plan=PlanLink(plan_id="p1", edition=2),
+        previous="plan-1",
+    )
+    water, code = (
+        record(name, kind=kind, state=RecordState.PUBLISHED, plan=PlanLink(plan_id="p1", edition=1, output=name))
+        for name, kind in (("water", RecordKind.DATASET), ("code", RecordKind.SOFTWARE))
+    )
+    await pid.deliver(*(RecordPublished(record=one) for one in (water, plan, code, later)))
+    await pid.work_off()
+    doi = {name: await pid.doi(name) for name in ("water", "code", "plan-1", "plan-2")}
+
+    def related(name):
+        return {
+            (one["relationType"], one["relatedIdentifier"], one["resourceTypeGeneral"])
+            for one in doi[name]["attributes"]["relatedIdentifiers"]
+        }
+
+    outputs = {
+        ("Documents", doi["water"]["doi"], "Dataset"),
+        ("Documents", doi["code"]["doi"], "Software"),
+    }
+    assert related("water") == {("IsDocumentedBy", doi["plan-2"]["doi"], "OutputManagementPlan")}
+    assert related("code") == related("water")
+    assert related("plan-1") == outputs | {("IsPreviousVersionOf", doi["plan-2"]["doi"], "OutputManagementPlan")}
+    assert related("plan-2") == outputs | {("IsNewVersionOf", doi["plan-1"]["doi"], "OutputManagementPlan")}
+    assert all(one["status"] == "done" for one in doi.values())
+
+
+async def test_metadata_no_registrar_would_take_fails_with_the_reason_and_recovers(pid, record):
+    incomplete = record(state=RecordState.PUBLISHED, creators=[])
+    await pid.deliver(RecordPublished(record=incomplete))
+    await pid.work_off()
+    (failed,) = await pid.facts("pid.doi.failed.v1")
+    assert "/creators: at least one creator is needed" in failed["reason"]
+    assert (await pid.doi("r1"))["status"] == "failed"
+    await pid.deliver(RecordUpdated(record=record(state=RecordState.PUBLISHED, version=2)))
+    await pid.work_off()
+    assert (await pid.doi("r1"))["status"] == "done"
+
+
+async def test_a_landing_page_nobody_may_be_sent_to_is_a_dead_letter(pid, record):
+    with pytest.raises(PermanentError, match="http"):
+        await pid.deliver(RecordPublished(record=record(state=RecordState.PUBLISHED, url="javascript:alert(1)")))
+    assert await pid.facts() == []
+
+
+async def test_a_record_that_comes_back_is_a_dead_letter(pid, story, record):
+    await pid.deliver(*story)
+    with pytest.raises(PermanentError, match="tombstoned"):
+        await pid.deliver(RecordPublished(record=record(state=RecordState.PUBLISHED, version=9)))
+
+
+async def test_it_runs_by_itself_from_the_bus_to_the_bus(pid, story):
+    """The subscription, the worker, the relay: published on the bus, registered on the bus."""
+    heard: asyncio.Queue[DoiRegistered] = asyncio.Queue()
+
+    async def hear(envelope):
+        await heard.put(DoiRegistered.model_validate(envelope.data))
+
+    await pid.bus.subscribe([Subscription("test", "ear", ("pid.doi.registered.v1",), hear)])
+    await pid.runtime.consume()
+    await pid.runtime.relay()
+    await pid.bus.publish([message_of(pid.envelope(fact)) for fact in story[:2]])
+    registered = await asyncio.wait_for(heard.get(), 20)
+    assert registered.record_id == "r1"
+    assert registered.registrar == pid.settings.registrar_url
