@@ -21,6 +21,7 @@ from indigo_repository.adapters.db.uow import RepositoryUnitOfWork
 from indigo_repository.adapters.storage.ocfl import OcflStore
 from indigo_repository.adapters.storage.staging import LocalStaging
 from indigo_repository.api.deps import Room, streams
+from indigo_repository.api.present import show_record
 from indigo_repository.api.routes_draft_files import draft_files_router
 from indigo_repository.api.routes_drafts import drafts_router
 from indigo_repository.api.routes_records import records_router
@@ -87,7 +88,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
             draft_files_router(room),
             drafts_router(room),
             records_router(room),
-            landing_router(room),
+            landing_router(open_work, site, show_record),
         ],
         streams=streams,
         receives=tuple(consumers),

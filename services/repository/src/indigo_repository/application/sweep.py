@@ -19,9 +19,8 @@ ABANDONED_AFTER = timedelta(days=1)
 EVERY = timedelta(hours=1)
 
 
-async def sweep(open_work: OpenWork, staging: Staging, store: Preservation, clock: Clock) -> int:
-    """Finish half-placed versions and remove staged files no draft has; how many files went."""
-    await asyncio.to_thread(store.recover)
+async def sweep(open_work: OpenWork, staging: Staging, clock: Clock) -> int:
+    """Remove staged files no draft has; how many there were."""
     old = await asyncio.to_thread(staging.abandoned, clock.now() - ABANDONED_AFTER)
     async with open_work() as work:
         needed = await work.files.referenced(old)
@@ -31,7 +30,7 @@ async def sweep(open_work: OpenWork, staging: Staging, store: Preservation, cloc
 
 
 class Sweeper:
-    """Sweeps at the start and every hour."""
+    """Brings the store up once at the start, and sweeps the staging area then and every hour."""
 
     def __init__(self, open_work: OpenWork, staging: Staging, store: Preservation, clock: Clock) -> None:
         self._open_work = open_work
@@ -41,9 +40,13 @@ class Sweeper:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
+        recovered = False
         while not self._stopping.is_set():
             try:
-                removed = await sweep(self._open_work, self._staging, self._store, self._clock)
+                if not recovered:
+                    await asyncio.to_thread(self._store.recover)
+                    recovered = True
+                removed = await sweep(self._open_work, self._staging, self._clock)
                 log.info("storage.swept", removed=removed)
             except Exception:
                 # The next round tries again; a service that works must not end for its housekeeping.

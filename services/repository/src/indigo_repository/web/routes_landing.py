@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from indigo_contracts.repository import RecordState
 from indigo_kernel.auth.dependency import Who
 from indigo_kernel.etag import etag
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.problems import Gone, NotAcceptable, NotFound
 from indigo_ui import Pages
+from pydantic import BaseModel
 
-from indigo_repository.api.deps import RecordId, Room
-from indigo_repository.api.present import show_record
 from indigo_repository.application.access import gone, may_read_files
+from indigo_repository.application.work import OpenWork, Work
+from indigo_repository.domain.record import Record
 from indigo_repository.domain.site import Site
 from indigo_repository.web.negotiation import preferred
 from indigo_repository.web.signposting import link_header, persistent_url, schema_org
@@ -24,10 +27,15 @@ _MOST_FILES = 200
 _MOST_EVENTS = 100
 
 
-def landing_router(room: Room) -> APIRouter:
+RecordId = Annotated[str, Path(max_length=64, description="Id of the record")]
+
+Show = Callable[[Work, Record, Site], Awaitable[BaseModel]]
+"""Gives the record as the API shows it."""
+
+
+def landing_router(open_work: OpenWork, site: Site, show: Show) -> APIRouter:
     router = APIRouter(tags=["pages"])
     pages = Pages("indigo_repository.web")
-    site: Site = room.site
 
     @router.get(
         "/records/{record_id}",
@@ -40,7 +48,7 @@ def landing_router(room: Room) -> APIRouter:
         kind = preferred(request.headers.get("accept"), _OFFERS)
         if kind is None:
             raise NotAcceptable(f"This page comes as {', '.join(_OFFERS)}")
-        async with room.open_work() as work:
+        async with open_work() as work:
             record = await work.records.get(record_id)
             if record.state is RecordState.DRAFT:
                 raise NotFound("There is no such record")
@@ -52,7 +60,10 @@ def landing_router(room: Room) -> APIRouter:
                 return pages.response("tombstone.html", {**context, "events": events}, status_code=410)
             readable = may_read_files(record, who)
             files = await work.files.of(record_id) if readable else []
-            shown = await show_record(work, record, site)
+            results = await work.results.of(record_id)
+            totals = (await work.files.totals([record_id])).get(record_id, (0, 0))
+            latest = await work.records.is_latest(record)
+            shown = await show(work, record, site)
         headers = {"link": link_header(record, files, site), "vary": "Accept", "etag": etag(record.version)}
         if kind == "application/json":
             return Response(shown.model_dump_json(), 200, headers, "application/json")
@@ -66,7 +77,10 @@ def landing_router(room: Room) -> APIRouter:
                 "title": record.metadata.title,
                 "lang": "en",
                 "record": record,
-                "shown": shown,
+                "publisher": record.metadata.publisher or site.publisher,
+                "tests": results,
+                "totals": totals,
+                "is_latest": latest,
                 "files": files[:_MOST_FILES],
                 "more_files": max(len(files) - _MOST_FILES, 0),
                 "readable": readable,

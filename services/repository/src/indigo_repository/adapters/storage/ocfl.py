@@ -201,15 +201,18 @@ class OcflStore:
         raw = _bytes(latest / "inventory.json")
         if raw is None or _bytes(latest / SIDECAR) != sidecar(raw):
             raise StorageFault(f"The inventory of {latest.name} of the object in {home.name} is damaged")
+        stale = False
         for name, content in (("inventory.json", raw), (SIDECAR, sidecar(raw))):
             if _bytes(home / name) != content:
+                stale = True
                 scratch = self._scratch(home)
                 try:
                     write_new(scratch, content)
                     scratch.replace(home / name)
                 finally:
                     scratch.unlink(missing_ok=True)
-        fsync(home)
+        if stale:
+            fsync(home)
 
     @staticmethod
     def _inventory(home: Path) -> Inventory | None:
