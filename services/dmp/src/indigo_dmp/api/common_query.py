@@ -51,10 +51,10 @@ def documented() -> list[dict[str, Any]]:
         "count": {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": 20},
         "sort[]": {"type": "array", "items": {"type": "string", "enum": sorts}, "default": ["created,desc"]},
         **dict.fromkeys(_BOUNDS, instant),
-        "query[]": {"type": "array", "items": {"type": "string", "maxLength": MOST_TEXT}},
+        "query[]": {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": MOST_TEXT}},
     }
     for name, allowed in VALUE_FILTERS.items():
-        items = {"type": "string", "enum": list(allowed)} if allowed else {"type": "string"}
+        items = {"type": "string", "enum": list(allowed)} if allowed else {"type": "string", "minLength": 1}
         schemas[f"{name}[]"] = {**many, "items": items}
     return [{"name": name, "in": "query", "required": False, "schema": it} for name, it in schemas.items()]
 

@@ -12,25 +12,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from indigo_kernel.etag import etag, not_modified, parse_if_match
-from indigo_kernel.http.openapi import responses
+from indigo_kernel.http.openapi import Responses
 from indigo_kernel.idempotency import idempotent
-from indigo_kernel.problems import (
-    AlreadyExists,
-    BadRequest,
-    Conflict,
-    Forbidden,
-    InvalidBody,
-    NotAcceptable,
-    NotFound,
-    StaleVersion,
-    Unauthenticated,
-    UnsupportedMediaType,
-)
+from indigo_kernel.problems import BadRequest, InvalidBody, StaleVersion
 from pydantic import BaseModel
 
 from indigo_dmp.api import common_query, media
 from indigo_dmp.api.deps import Who, Works, Writer
-from indigo_dmp.api.schemas import DmpList, DmpWithId
+from indigo_dmp.api.schemas import CommonError, DmpList, DmpWithId
 from indigo_dmp.application import plans
 from indigo_dmp.application.access import readable_document, readable_plan
 from indigo_dmp.domain.outputs import Document
@@ -40,12 +29,24 @@ from indigo_dmp.madmp.writing import write
 
 router = APIRouter(tags=["RDA common maDMP API"])
 
-Accept = Annotated[str | None, Header(description="maDMP media type, such as " + media.madmp("1.2"))]
-ContentType = Annotated[str | None, Header()]
+# OpenAPI tells these two by the media types of bodies and answers.
+Accept = Annotated[str | None, Header(include_in_schema=False)]
+ContentType = Annotated[str | None, Header(include_in_schema=False)]
 IfMatchHeader = Annotated[str | None, Header(max_length=1024, description='Entity tag, such as `"v3"`')]
 IfUnmodifiedSince = Annotated[
     str | None, Header(max_length=100, description="Last-Modified of the plan as it was read")
 ]
+
+
+def _responses(*statuses: int, answer: type[BaseModel] | None = None) -> Responses:
+    """What a route can answer: ``answer`` in every media type, and errors in the words of this API."""
+    everywhere = (400, 410, 413, 422, 500)
+    documented: Responses = {status: {"model": CommonError} for status in sorted({*everywhere, *statuses})}
+    if answer:
+        schema = {"$ref": f"#/components/schemas/{answer.__name__}"}
+        documented[200] = {"content": {name: {"schema": schema} for name in media.WRITES}}
+    return documented
+
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -68,7 +69,7 @@ _BODY: dict[str, Any] = {
     "/dmps",
     response_model=DmpList,
     operation_id="dmp_list_dmps",
-    responses=responses(NotAcceptable),
+    responses=_responses(401, 406, answer=DmpList),
     openapi_extra={"parameters": common_query.documented()},
 )
 async def list_dmps(request: Request, who: Who, works: Works, accept: Accept = None) -> Response:
@@ -85,7 +86,7 @@ async def list_dmps(request: Request, who: Who, works: Works, accept: Accept = N
     "/dmps",
     response_model=DmpWithId,
     operation_id="dmp_create_dmp",
-    responses=responses(Unauthenticated, Forbidden, NotAcceptable, AlreadyExists, UnsupportedMediaType),
+    responses=_responses(401, 403, 406, 409, 415, answer=DmpWithId),
     openapi_extra=_BODY,
 )
 async def create_dmp(
@@ -109,7 +110,7 @@ async def create_dmp(
     "/dmps/{dmp_id:path}",
     response_model=DmpWithId,
     operation_id="dmp_get_dmp",
-    responses=responses(NotFound, NotAcceptable),
+    responses=_responses(401, 404, 406, answer=DmpWithId),
 )
 async def get_dmp(dmp_id: str, request: Request, who: Who, works: Works, accept: Accept = None) -> Response:
     """One plan: the newest version for its owner, the published edition for everybody else."""
@@ -124,9 +125,7 @@ async def get_dmp(dmp_id: str, request: Request, who: Who, works: Works, accept:
     "/dmps/{dmp_id:path}",
     response_model=DmpWithId,
     operation_id="dmp_replace_dmp",
-    responses=responses(
-        Unauthenticated, Forbidden, NotFound, NotAcceptable, Conflict, StaleVersion, UnsupportedMediaType
-    ),
+    responses=_responses(401, 403, 404, 406, 409, 415, answer=DmpWithId),
     openapi_extra=_BODY,
 )
 async def replace_dmp(
@@ -152,7 +151,7 @@ async def replace_dmp(
     "/dmps/{dmp_id:path}",
     status_code=204,
     operation_id="dmp_delete_dmp",
-    responses=responses(Unauthenticated, Forbidden, NotFound, Conflict, StaleVersion),
+    responses=_responses(401, 403, 404, 409),
 )
 async def delete_dmp(
     dmp_id: str,

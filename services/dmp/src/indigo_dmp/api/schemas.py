@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from indigo_contracts.dmp import Evidence, PlanState, PromiseSnapshot
+from indigo_contracts.problems import FieldError
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from indigo_dmp.domain.plan import Change
@@ -25,6 +26,14 @@ class DmpWithId(_Answer):
 class DmpList(_Answer):
     total_count: int = Field(ge=0)
     items: list[DmpWithId]
+
+
+class CommonError(_Answer):
+    """An error of the common API, with JSON Pointers (RFC 6901) to what is wrong where that is known."""
+
+    error_code: str
+    error_message: str
+    errors: list[FieldError] | None = None
 
 
 class PlanSummary(_Answer):
