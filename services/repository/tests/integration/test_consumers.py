@@ -82,6 +82,8 @@ async def test_a_published_plan_is_deposited_and_its_outputs_reserved(suite, ada
     assert (record["kind"], record["plan"]) == ("dmp", {"plan_id": "plan-1", "edition": 1})
     file = await suite.http.get(f"/api/records/{record['record_id']}/files/plan.json/content")
     assert file.json() == plan().madmp
+    page = await suite.http.get(f"/records/{record['record_id']}", headers={"accept": "text/html"})
+    assert 'href="https://dmp.example.org/plans/plan-1"' in page.text
     hit = await reserved(suite, ada)
     assert (hit["is_draft"], hit["metadata"]["title"]) == (True, "beetles of Beetle plan")
     assert "ada@example.org" not in str(hit)
@@ -107,6 +109,8 @@ async def test_a_new_edition_is_the_next_version_of_the_same_object(suite, ada):
     assert (hit["metadata"]["title"], hit["plan"]["edition"]) == ("beetles of Better plan", 2)
     old = (await suite.http.get(f"/api/records/{first['record']['record_id']}")).json()
     assert old["versions"]["is_latest"] is False
+    found = (await suite.http.get("/api/records", params={"kind": "dmp"})).json()["hits"]["hits"]
+    assert [hit["versions"]["is_latest"] for hit in found] == [True, False]
 
 
 async def test_an_edited_draft_keeps_its_words_in_a_new_edition(suite, ada):

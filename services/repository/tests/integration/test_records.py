@@ -73,6 +73,13 @@ async def test_range_and_head(suite, ada):
     assert unchanged.status_code == 304
 
 
+@pytest.mark.parametrize("ranges", ["bytes=5-2", "bytes=-", "bytes=abc", "lines=1-2", "x", "bytes=" + "0-1," * 20])
+async def test_a_range_that_means_nothing_is_ignored(suite, ada, ranges):
+    record_id = await suite.published(ada, {"a.txt": b"abcdef"})
+    answer = await suite.http.get(f"/api/records/{record_id}/files/a.txt/content", headers={"range": ranges})
+    assert (answer.status_code, answer.content) == (200, b"abcdef")
+
+
 async def test_publication_tells_everything_that_is_missing(suite, ada):
     draft = (await suite.http.post("/api/records", json={"kind": "dataset"}, headers=ada)).json()
     wanted = {"/metadata/title", "/metadata/creators", "/metadata/license", "/files"}

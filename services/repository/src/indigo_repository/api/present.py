@@ -39,7 +39,7 @@ async def show_record(work: Work, record: Record, site: Site) -> RecordOut:
         shown.errors = missing_for_publication(record.kind, record.metadata, files)
         return shown
     totals = (await work.files.totals([record.id])).get(record.id, (0, 0))
-    shown = _record(record, totals, site, is_latest=await work.records.is_latest(record))
+    shown = _record(record, totals, site, is_latest=not await work.records.superseded([record]))
     shown.tests = [
         TestOut(
             test=result.test,
@@ -56,14 +56,15 @@ async def show_record(work: Work, record: Record, site: Site) -> RecordOut:
 
 
 async def show_records(work: Work, records: Sequence[Record], site: Site) -> list[RecordOut]:
-    """Records of a listing, without their tests; ``is_latest`` is asked for each chain."""
+    """Records of a listing, without their tests."""
     totals = await work.files.totals([record.id for record in records])
+    superseded = await work.records.superseded(records)
     return [
         _record(
             record,
             totals.get(record.id, (0, 0)),
             site,
-            is_latest=record.edition == 1 or await work.records.is_latest(record),
+            is_latest=record.id not in superseded,
         )
         for record in records
     ]

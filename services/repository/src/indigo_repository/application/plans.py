@@ -34,7 +34,9 @@ async def take_plan(work: Work, staging: Staging, plan: PlanSnapshot, owner: Act
         log.info("plan.older_edition_ignored", plan_id=plan.plan_id, edition=plan.edition)
         return
     owner = owner or (known.owner if known else None)
-    await work.plans.put(PlanEdition(plan.plan_id, plan.version, plan.edition, withdrawn=False, owner=owner))
+    await work.plans.put(
+        PlanEdition(plan.plan_id, plan.version, plan.edition, withdrawn=False, owner=owner, url=plan.url)
+    )
     await _deposit_plan(work, staging, plan, owner)
     for output in plan.outputs:
         await _reserve(work, plan, output, owner, site)
@@ -46,7 +48,9 @@ async def take_withdrawal(work: Work, plan: PlanSnapshot, reason: str, actor: Ac
     if known is not None and (known.withdrawn or known.version >= plan.version):
         return
     owner = known.owner if known else actor
-    await work.plans.put(PlanEdition(plan.plan_id, plan.version, plan.edition, withdrawn=True, owner=owner))
+    await work.plans.put(
+        PlanEdition(plan.plan_id, plan.version, plan.edition, withdrawn=True, owner=owner, url=plan.url)
+    )
     for record in await work.records.of_plan(plan.plan_id):
         if record.state is RecordState.PUBLISHED:
             await withdraw(work, record, reason, actor, site)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,8 +53,8 @@ class Records(Protocol):
         """The records of the plan itself, oldest edition first, locked."""
         ...
 
-    async def is_latest(self, record: Record) -> bool:
-        """Whether no published record of its chain is newer."""
+    async def superseded(self, records: Sequence[Record]) -> set[str]:
+        """Ids of those of the records that have a newer published one in their chain."""
         ...
 
     async def identifier_version(self, record_id: str) -> int:
@@ -121,6 +121,10 @@ class Results(Protocol):
 class Plans(Protocol):
     async def get(self, plan_id: str) -> PlanEdition | None:
         """The plan as last told, locked against others who take the same plan."""
+        ...
+
+    async def url(self, plan_id: str) -> str | None:
+        """The page of a plan; None for a plan that was never told of."""
         ...
 
     async def put(self, plan: PlanEdition) -> None: ...

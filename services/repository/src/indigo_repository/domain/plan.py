@@ -9,10 +9,11 @@ from indigo_contracts.envelope import Actor
 
 @dataclass(frozen=True, slots=True)
 class PlanEdition:
-    """The latest state of a plan that arrived. ``version`` tells an older state that arrives later."""
+    """The latest state of a plan that arrived, with its page. ``version`` tells an older state that arrives later."""
 
     plan_id: str
     version: int
     edition: int
     withdrawn: bool
     owner: Actor | None
+    url: str

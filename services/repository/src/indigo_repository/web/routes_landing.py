@@ -62,7 +62,8 @@ def landing_router(open_work: OpenWork, site: Site, show: Show) -> APIRouter:
             files = await work.files.of(record_id) if readable else []
             results = await work.results.of(record_id)
             totals = (await work.files.totals([record_id])).get(record_id, (0, 0))
-            latest = await work.records.is_latest(record)
+            plan_url = await work.plans.url(record.plan.plan_id) if record.plan else None
+            latest = not await work.records.superseded([record])
             shown = await show(work, record, site)
         headers = {"link": link_header(record, files, site), "vary": "Accept", "etag": etag(record.version)}
         if kind == "application/json":
@@ -80,6 +81,7 @@ def landing_router(open_work: OpenWork, site: Site, show: Show) -> APIRouter:
                 "publisher": record.metadata.publisher or site.publisher,
                 "tests": results,
                 "totals": totals,
+                "plan_url": plan_url,
                 "is_latest": latest,
                 "files": files[:_MOST_FILES],
                 "more_files": max(len(files) - _MOST_FILES, 0),

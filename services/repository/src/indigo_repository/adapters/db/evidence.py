@@ -92,7 +92,11 @@ class PlanRows:
         if row is None:
             return None
         owner = Actor(iss=row.owner_iss, sub=row.owner_sub) if row.owner_iss is not None else None
-        return PlanEdition(row.plan_id, row.version, row.edition, row.withdrawn, owner)
+        return PlanEdition(row.plan_id, row.version, row.edition, row.withdrawn, owner, row.url)
+
+    async def url(self, plan_id: str) -> str | None:
+        query = sa.select(plans.c.url).where(plans.c.plan_id == plan_id)
+        return (await self._conn.execute(query)).scalar_one_or_none()
 
     async def put(self, plan: PlanEdition) -> None:
         row = {
@@ -102,6 +106,7 @@ class PlanRows:
             "withdrawn": plan.withdrawn,
             "owner_iss": plan.owner.iss if plan.owner else None,
             "owner_sub": plan.owner.sub if plan.owner else None,
+            "url": plan.url,
         }
         statement = insert(plans).values(row)
         await self._conn.execute(

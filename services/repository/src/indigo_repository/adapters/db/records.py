@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -65,13 +66,17 @@ class RecordRows:
         )
         return [_record(row) for row in await self._conn.execute(query)]
 
-    async def is_latest(self, record: Record) -> bool:
-        newer = sa.exists().where(
-            records.c.object_id == record.object_id,
-            records.c.edition > record.edition,
-            records.c.state == RecordState.PUBLISHED.value,
+    async def superseded(self, of: Sequence[Record]) -> set[str]:
+        newer = records.alias("newer")
+        query = sa.select(records.c.id).where(
+            records.c.id.in_([record.id for record in of]),
+            sa.exists().where(
+                newer.c.object_id == records.c.object_id,
+                newer.c.edition > records.c.edition,
+                newer.c.state == RecordState.PUBLISHED.value,
+            ),
         )
-        return not (await self._conn.execute(sa.select(newer))).scalar_one()
+        return set((await self._conn.execute(query)).scalars())
 
     async def identifier_version(self, record_id: str) -> int:
         query = sa.select(records.c.identifier_version).where(records.c.id == record_id)

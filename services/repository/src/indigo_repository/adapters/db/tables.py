@@ -114,4 +114,5 @@ plans = sa.Table(
     sa.Column("withdrawn", sa.Boolean, nullable=False),
     sa.Column("owner_iss", sa.Text),
     sa.Column("owner_sub", sa.Text),
+    sa.Column("url", sa.Text, nullable=False),
 )

@@ -140,6 +140,7 @@ def upgrade() -> None:
         sa.Column("withdrawn", sa.Boolean(), nullable=False),
         sa.Column("owner_iss", sa.Text(), nullable=True),
         sa.Column("owner_sub", sa.Text(), nullable=True),
+        sa.Column("url", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("plan_id", name=op.f("pk_plans")),
     )
     op.create_table(
