@@ -9,7 +9,7 @@ from indigo_contracts.envelope import Actor
 
 @dataclass(frozen=True, slots=True)
 class PlanEdition:
-    """The latest state of a plan that arrived, with its page. ``version`` tells an older state that arrives later."""
+    """The latest state of a plan that arrived, with its page. ``version`` tells an older state that comes late."""
 
     plan_id: str
     version: int
