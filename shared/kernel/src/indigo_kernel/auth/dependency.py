@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
 from indigo_kernel.auth.api_keys import ApiKeys, looks_like_api_key
@@ -17,15 +16,21 @@ from indigo_kernel.auth.principal import ANONYMOUS, Principal
 from indigo_kernel.auth.tokens import InvalidToken, TokenVerifier
 from indigo_kernel.problems import BadRequest, Unauthenticated
 
-_BEARER = HTTPBearer(
-    auto_error=False,
-    scheme_name="bearer",
-    bearerFormat="JWT",
-    description="An OIDC access token of a trusted issuer, or an API key.",
-)
-_API_KEY = APIKeyHeader(
-    name="X-API-Key", auto_error=False, scheme_name="apiKey", description="An API key made at /api-keys."
-)
+SECURITY_SCHEMES: dict[str, dict[str, str]] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An OIDC access token of a trusted issuer, or an API key.",
+    },
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "An API key made at /api-keys.",
+    },
+}
+"""OpenAPI security schemes of every route that depends on ``principal`` (``http.openapi`` writes them)."""
 
 
 class Authenticator:
@@ -73,16 +78,8 @@ async def authenticate(connection: HTTPConnection) -> Principal:
     return await authenticator.bearer(credential.strip())
 
 
-async def principal(
-    request: Request,
-    _bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-    _key: Annotated[str | None, Security(_API_KEY)],
-) -> Principal:
-    """The dependency for routes that anonymous requests may reach; see ``authenticate``.
-
-    The two security parameters put the schemes into the OpenAPI document; the headers are read once,
-    by ``authenticate``, which sees repeated ones.
-    """
+async def principal(request: Request) -> Principal:
+    """The dependency for routes that anonymous requests may reach; see ``authenticate``."""
     return await authenticate(request)
 
 

@@ -40,6 +40,7 @@ class _Api(FastAPI):
         document = super().openapi()
         if document is not made_before:
             openapi.complete(document)
+            openapi.secure(document, self.routes)
         return document
 
 

@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from indigo_contracts.problems import MEDIA_TYPE, PROBLEMS, FieldError, Problem
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
+from indigo_kernel.auth.dependency import SECURITY_SCHEMES, principal
 from indigo_kernel.problems import BadRequest, DomainError, InvalidText, TooLarge, UnsupportedMediaType
 
 _REFERENCES = "#/components/schemas/{model}"
@@ -59,6 +61,27 @@ def complete(document: dict[str, Any]) -> None:
         if "requestBody" in operation:
             for status, answer in _WITH_BODY.items():
                 operation["responses"].setdefault(str(status), answer)
+
+
+def secure(document: dict[str, Any], routes: list[BaseRoute]) -> None:
+    """Say of every operation that looks at the principal how to authenticate, and that one need not everywhere.
+
+    Written here and not by FastAPI's security classes: those would run for each request and find nothing that
+    ``authenticate`` does not find better.
+    """
+    looking = {
+        context.operation_id or context.unique_id
+        for context in iter_route_contexts(routes)
+        if isinstance(context.original_route, APIRoute) and _looks_at_principal(context.original_route.dependant)
+    }
+    for _, _, operation in operations(document):
+        if operation["operationId"] in looking:
+            operation["security"] = [{}, *({scheme: []} for scheme in SECURITY_SCHEMES)]
+    document.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
+
+
+def _looks_at_principal(dependant: Dependant) -> bool:
+    return dependant.call is principal or any(_looks_at_principal(each) for each in dependant.dependencies)
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
