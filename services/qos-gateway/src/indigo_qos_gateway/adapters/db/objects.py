@@ -1,0 +1,90 @@
+"""What the gateway knows of objects, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from indigo_qos_gateway.adapters.db.tables import objects
+from indigo_qos_gateway.application.ports import StoredObject
+from indigo_qos_gateway.domain.storage import ObjectType
+
+
+class SqlObjects:
+    """Implements ``application.ports.Objects``."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+
+    async def find(self, path: str) -> StoredObject | None:
+        return await self._one(objects.c.path == path)
+
+    async def by_id(self, object_id: str) -> StoredObject | None:
+        return await self._one(objects.c.object_id == object_id.upper())
+
+    async def add(self, new: StoredObject) -> StoredObject:
+        await self._conn.execute(
+            insert(objects).values(_values(new)).on_conflict_do_nothing(index_elements=[objects.c.path])
+        )
+        stored = await self.find(new.path)
+        assert stored is not None
+        return stored
+
+    async def save(self, changed: StoredObject) -> None:
+        values = _values(changed)
+        await self._conn.execute(
+            insert(objects).values(values).on_conflict_do_update(index_elements=[objects.c.path], set_=values)
+        )
+
+    async def associate(self, paths: Sequence[str], at: datetime) -> None:
+        await self._conn.execute(
+            sa.update(objects).where(objects.c.path == sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text))))
+            .values(association_time=at)
+        )  # fmt: skip
+
+    async def forget(self, path: str) -> None:
+        await self._conn.execute(sa.delete(objects).where(at_or_below(objects.c.path, path)))
+
+    async def _one(self, condition: sa.ColumnElement[bool]) -> StoredObject | None:
+        row = (await self._conn.execute(sa.select(objects).where(condition))).one_or_none()
+        return None if row is None else _object(row)
+
+
+def at_or_below(column: sa.Column[str], path: str) -> sa.ColumnElement[bool]:
+    """Whether a path is ``path`` or below it; ``0`` is the character after ``/``."""
+    if path == "/":
+        return sa.true()
+    return sa.or_(column == path, sa.and_(column > path + "/", column < path + "0"))
+
+
+def _values(stored: StoredObject) -> dict[str, Any]:
+    return {
+        "object_id": stored.object_id,
+        "path": stored.path,
+        "object_type": stored.object_type.value,
+        "mimetype": stored.mimetype,
+        "encoding": stored.encoding,
+        "metadata": dict(stored.metadata),
+        "sha256": stored.sha256,
+        "created_at": stored.created_at,
+        "association_time": stored.association_time,
+    }
+
+
+def _object(row: sa.Row[Any]) -> StoredObject:
+    return StoredObject(
+        object_id=row.object_id,
+        path=row.path,
+        object_type=ObjectType(row.object_type),
+        mimetype=row.mimetype,
+        encoding=row.encoding,
+        metadata=row.metadata,
+        sha256=row.sha256,
+        created_at=row.created_at,
+        association_time=row.association_time,
+    )

@@ -1,0 +1,78 @@
+"""The tables of this service."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from indigo_kernel.db.tables import NAMING, Instant, kernel_tables
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = sa.MetaData(naming_convention=NAMING)
+kernel_tables(metadata)
+
+# C collation: "everything below a path" is a range of an index.
+Path = sa.Text(collation="C")
+
+objects = sa.Table(
+    "objects",
+    metadata,
+    sa.Column("object_id", sa.Text, primary_key=True),
+    sa.Column("path", Path, nullable=False, unique=True),
+    sa.Column("object_type", sa.Text, nullable=False),
+    sa.Column("mimetype", sa.Text, nullable=False),
+    sa.Column("encoding", sa.Text, nullable=False),
+    sa.Column("metadata", JSONB, nullable=False, comment="what clients gave"),
+    sa.Column("sha256", sa.Text, comment="of the bytes as they were received; absent for what others wrote"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("association_time", Instant, nullable=False, comment="when it came to its class"),
+)
+
+transitions = sa.Table(
+    "transitions",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("path", Path, nullable=False),
+    sa.Column("object_type", sa.Text, nullable=False),
+    sa.Column("backend", sa.Text, nullable=False),
+    sa.Column("source_class", sa.Text),
+    sa.Column("target_class", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("record_id", sa.Text),
+    sa.Column("plan", JSONB(none_as_null=True)),
+    sa.Column("handles", JSONB, nullable=False, comment="the back-end's names of running steps, by path"),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False),
+    sa.Column("objects", JSONB, nullable=False, comment="as observed in the end"),
+    sa.Column("provided", JSONB, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("requested_at", Instant, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("finished_at", Instant),
+    sa.Index(
+        "uq_transitions_active_path",
+        "path",
+        unique=True,
+        postgresql_where=sa.text("state IN ('SUBMITTED', 'STARTED')"),
+    ),
+    sa.Index("ix_transitions_path", "path", "id"),
+    sa.Index("ix_transitions_record_id", "record_id", "id"),
+    sa.Index("ix_transitions_state", "state", "id"),
+)
+
+plans = sa.Table(
+    "plans",
+    metadata,
+    sa.Column("plan_id", sa.Text, primary_key=True),
+    sa.Column("edition", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("outputs", JSONB, nullable=False, comment="output → storage promise"),
+)
+
+records = sa.Table(
+    "records",
+    metadata,
+    sa.Column("record_id", sa.Text, primary_key=True),
+    sa.Column("plan_id", sa.Text, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("snapshot", JSONB, nullable=False, comment="the record as it was heard last"),
+    sa.Index("ix_records_plan_id", "plan_id"),
+)

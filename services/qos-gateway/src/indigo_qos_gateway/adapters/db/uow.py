@@ -1,0 +1,33 @@
+"""The unit of work of this service."""
+
+from __future__ import annotations
+
+import hashlib
+
+import sqlalchemy as sa
+from indigo_kernel.db.uow import UnitOfWork
+
+from indigo_qos_gateway.adapters.db.objects import SqlObjects
+from indigo_qos_gateway.adapters.db.promises import SqlPlans, SqlRecords
+from indigo_qos_gateway.adapters.db.transitions import SqlTransitions
+
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(:key)")
+
+
+class GatewayWork(UnitOfWork):
+    """Implements ``application.ports.Work``."""
+
+    objects: SqlObjects
+    transitions: SqlTransitions
+    plans: SqlPlans
+    records: SqlRecords
+
+    async def open(self) -> None:
+        self.objects = SqlObjects(self.conn)
+        self.transitions = SqlTransitions(self.conn)
+        self.plans = SqlPlans(self.conn)
+        self.records = SqlRecords(self.conn)
+
+    async def alone(self, key: str) -> None:
+        number = hashlib.sha256(f"qos {key}".encode()).digest()[:8]
+        await self.conn.execute(_LOCK, {"key": int.from_bytes(number, "big", signed=True)})

@@ -1,0 +1,113 @@
+"""The tape tier: a directory that stands for the pool of a hierarchical storage manager.
+
+Copies have names of their own, which the file on disk knows, so that a new copy never overwrites an old one.
+A copy says in its extended attribute which path it is of, where the file system has such.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from indigo_qos_gateway.domain.errors import StorageDamage
+
+CHUNK = 1 << 20
+_OF = "user.indigo.path"
+
+Watch = Callable[[], None]
+"""Called between chunks; raises to stop the work."""
+
+
+class TapeTier:
+    """Copies below ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def prepare(self) -> None:
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def check(self) -> None:
+        """Raise ``OSError`` unless the tier can be written to."""
+        probe = self._root / f".probe-{os.getpid()}"
+        probe.write_bytes(b"health")
+        probe.unlink()
+
+    def _path(self, copy: str) -> Path:
+        # The last characters of a UUIDv7 are random: they spread the copies.
+        return self._root / copy[-2:] / copy
+
+    def write(self, copy: str, source: int, of: str, watch: Watch) -> str:
+        """Copy an open file to tape, read it back, and return the SHA-256 of both.
+
+        Raises ``StorageDamage`` when the bytes read back are others.
+        """
+        path = self._path(copy)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            digest = hashlib.sha256()
+            for chunk in chunks(source, watch):
+                write_all(fd, chunk)
+                digest.update(chunk)
+            with suppress(OSError):  # a help for people; the gateway does not read it
+                os.setxattr(fd, _OF, of.encode())
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        for directory in (path.parent, self._root):
+            sync_directory(directory)
+        if self.digest(copy, watch) != digest.hexdigest():
+            raise StorageDamage(f"The tape copy of {of} does not have the bytes that were written")
+        return digest.hexdigest()
+
+    def read(self, copy: str, of: str, watch: Watch) -> Iterator[bytes]:
+        """The bytes of a copy. Raises ``StorageDamage`` when it is missing."""
+        try:
+            fd = os.open(self._path(copy), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise StorageDamage(f"The tape copy of {of} is missing") from None
+        try:
+            # What is in the page cache is what was written, not what the medium holds.
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            yield from chunks(fd, watch)
+        finally:
+            os.close(fd)
+
+    def digest(self, copy: str, watch: Watch, of: str = "the object") -> str:
+        """SHA-256 of a copy, read from the medium. Raises ``StorageDamage`` when it is missing."""
+        digest = hashlib.sha256()
+        for chunk in self.read(copy, of, watch):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    def remove(self, copy: str) -> None:
+        """Remove a copy; it need not be there."""
+        self._path(copy).unlink(missing_ok=True)
+
+
+def chunks(fd: int, watch: Watch) -> Iterator[bytes]:
+    """The bytes of an open file from its beginning."""
+    offset = 0
+    while chunk := os.pread(fd, CHUNK, offset):
+        watch()
+        yield chunk
+        offset += len(chunk)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte; ``os.write`` may take fewer."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def sync_directory(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

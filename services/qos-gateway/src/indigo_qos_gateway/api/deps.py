@@ -1,0 +1,52 @@
+"""What routes need: the gateway itself, and the path a request is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from indigo_kernel.http.scope import route_path
+
+from indigo_qos_gateway.application.objects import Gateway
+from indigo_qos_gateway.domain.paths import parse_path
+from indigo_qos_gateway.domain.selection import Selection, parse_selection
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """``own_names`` are first path segments the gateway uses itself; ``polling_ms`` is told to clients."""
+
+    gateway: Gateway
+    own_names: frozenset[str]
+    polling_ms: int
+
+
+async def _service(request: Request) -> Service:
+    service: Service = request.app.state.gateway
+    return service
+
+
+Here = Annotated[Service, Depends(_service)]
+"""Parameter of a route: the gateway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request is about: the path, whether it was written with a slash at its end, and the fields."""
+
+    path: str
+    slash: bool
+    selection: Selection
+
+
+async def _target(request: Request, path: str = "") -> Target:  # noqa: ARG001 - FastAPI documents the parameter
+    """The path is read from the raw target: ``%2F`` is no slash, and a slash at the end has a meaning."""
+    raw: bytes = request.scope.get("raw_path") or route_path(request.scope).encode()
+    prefix: str = request.scope.get("root_path", "")
+    found, slash = parse_path(raw.removeprefix(prefix.encode()))
+    return Target(found, slash, parse_selection(request.scope["query_string"]))
+
+
+About = Annotated[Target, Depends(_target)]
+"""Parameter of a route below the tree: its path and the fields asked for."""

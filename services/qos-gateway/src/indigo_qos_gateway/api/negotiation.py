@@ -1,0 +1,112 @@
+"""Which dialect a request speaks, and which representation it wants.
+
+A request with ``X-CDMI-Specification-Version`` is answered as SNIA's CDMI 1.1.1 says (clauses 5.13 and 6):
+slashes, types and versions are strict. A request without is answered in the dialect of the INDIGO QoS server,
+which gfal2 and FTS speak: JSON, names without slashes, no redirects. Without the header, ``Accept`` with a type
+that is not CDMI's, or ``Range``, asks for the plain bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from indigo_contracts.problems import PROBLEMS
+from indigo_kernel.problems import BadRequest, DomainError, NotAcceptable
+
+VERSION_HEADER = "x-cdmi-specification-version"
+VERSIONS = ("1.1.1", "1.1", "1.0.2", "1.0.1")
+"""Highest first."""
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)*")
+
+OBJECT = "application/cdmi-object"
+CONTAINER = "application/cdmi-container"
+CAPABILITY = "application/cdmi-capability"
+_JSON_TYPES = frozenset({OBJECT, CONTAINER, CAPABILITY, "application/json", "application/*", "*/*"})
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """``version`` is what both sides speak; ``None`` stands for the INDIGO dialect."""
+
+    version: str | None
+
+    @property
+    def strict(self) -> bool:
+        return self.version is not None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {VERSION_HEADER: self.version or VERSIONS[0]}
+
+    def media_type(self, cdmi_type: str) -> str:
+        return cdmi_type if self.strict else f"{cdmi_type}+json"
+
+    def slash(self, uri: str) -> str:
+        """A container's or capability's URI as this dialect writes it."""
+        return uri.rstrip("/") + "/" if self.strict else uri
+
+
+def negotiate(request: Request) -> Dialect:
+    """Raises ``BadRequest`` when no version is common. Letters after a number (``1.0.1h``) do not count."""
+    asked = request.headers.get(VERSION_HEADER)
+    if asked is None:
+        return Dialect(None)
+    numbers = {match[0] for each in asked.split(",") if (match := _NUMBER.match(each.strip()))}
+    for version in VERSIONS:
+        if version in numbers:
+            return Dialect(version)
+    raise BadRequest(f"None of these CDMI versions is spoken here; spoken are {', '.join(VERSIONS)}")
+
+
+def accepted(request: Request) -> list[str]:
+    """Media types of ``Accept`` without parameters and CDMI's ``+json``; an empty list takes anything."""
+    value = ",".join(request.headers.getlist("accept"))
+    types = [each.partition(";")[0].strip().lower() for each in value.split(",") if each.strip()]
+    return [_bare(each) for each in types]
+
+
+def wants_bytes(request: Request, dialect: Dialect) -> bool:
+    """Whether the plain value of a data object is asked for."""
+    if dialect.strict:
+        return False
+    types = accepted(request)
+    return "range" in request.headers or (bool(types) and not _JSON_TYPES & set(types))
+
+
+def check_acceptable(request: Request, dialect: Dialect, cdmi_type: str) -> None:
+    """Raise ``NotAcceptable`` (406) in the strict dialect unless ``cdmi_type`` may be sent."""
+    types = accepted(request)
+    if dialect.strict and types and not {cdmi_type, "application/json", "application/*", "*/*"} & set(types):
+        raise NotAcceptable(f"Only {cdmi_type} can be sent")
+
+
+def content_type(request: Request) -> str:
+    """Media type of the body without parameters and CDMI's ``+json``; empty when there is none."""
+    return _bare(request.headers.get("content-type", "").partition(";")[0].strip().lower())
+
+
+def _bare(media_type: str) -> str:
+    return media_type.removesuffix("+json") if media_type.startswith("application/cdmi-") else media_type
+
+
+class CdmiRoute(APIRoute):
+    """Errors in CDMI's form: problem+json, with the version header and the keys KIT's web client reads."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def told(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except DomainError as error:
+                error.extra |= {"error": PROBLEMS[error.slug][1], "message": error.detail}
+                error.headers.setdefault(VERSION_HEADER, VERSIONS[0])
+                raise
+
+        return told

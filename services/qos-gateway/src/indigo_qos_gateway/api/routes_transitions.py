@@ -1,0 +1,106 @@
+"""The gateway's own API of transitions: ask, look, cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from indigo_contracts.problems import FieldError
+from indigo_contracts.qos import TransitionSnapshot, TransitionState
+from indigo_kernel.auth.dependency import Who
+from indigo_kernel.auth.scopes import Scope
+from indigo_kernel.http.openapi import responses
+from indigo_kernel.idempotency import idempotent
+from indigo_kernel.pagination import Page, Paging
+from indigo_kernel.problems import BadRequest, Conflict, Forbidden, NotFound, Unauthenticated
+
+from indigo_qos_gateway.api.deps import Here
+from indigo_qos_gateway.api.schemas import TransitionRequest
+from indigo_qos_gateway.application.transitions import cancel_transition, get_transition
+from indigo_qos_gateway.domain.errors import UnknownClass
+from indigo_qos_gateway.domain.paths import parse_text
+
+router = APIRouter(prefix="/api/transitions", tags=["transitions"])
+
+
+@router.get("")
+async def list_transitions(
+    here: Here,
+    paging: Paging,
+    path: Annotated[str | None, Query(max_length=1200, description="this path and everything below it")] = None,
+    record: Annotated[str | None, Query(max_length=200, description="record the copy is of")] = None,
+    state: TransitionState | None = None,
+) -> Page[TransitionSnapshot]:
+    """Transitions, the newest first."""
+    before = str(paging.after[0]) if paging.after else None
+    async with here.gateway.work() as work:
+        found = await work.transitions.listed(
+            path=parse_text(path) if path is not None else None,
+            record_id=record,
+            state=state,
+            before=before,
+            limit=paging.limit + 1,
+        )
+    return paging.page([each.snapshot() for each in found], key=lambda each: (each.transition_id,))
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=TransitionSnapshot,
+    responses=responses(Unauthenticated, Forbidden, NotFound, Conflict, "idempotency-mismatch"),
+)
+async def create_transition(request: Request, here: Here, who: Who, body: TransitionRequest) -> Response:
+    """Ask for another storage class (needs `qos:change` and an `Idempotency-Key`).
+
+    202 with the transition; the one under way when it goes to the same class; 409 when it goes to another.
+    """
+    who.require(Scope.QOS_CHANGE)
+    path = _path(body.path)
+
+    async with here.gateway.work() as work:
+
+        async def effect() -> Response:
+            try:
+                transition = await here.gateway.change_class(path, body.target_class, who.actor, work)
+            except UnknownClass as error:
+                error.errors.append(FieldError(pointer="/target_class", detail=error.detail, code="unknown"))
+                raise
+            if transition is None:
+                raise Conflict(f"{path} is at {body.target_class} already")
+            return Response(
+                transition.snapshot().model_dump_json(),
+                status_code=202,
+                media_type="application/json",
+                headers={"location": f"{request.app.state.public_url}/api/transitions/{transition.id}"},
+            )
+
+        return await idempotent(request, work.conn, f"{who.iss} {who.sub}", effect, now=work.now)
+
+
+@router.get("/{transition_id}", responses=responses(NotFound))
+async def read_transition(here: Here, transition_id: str) -> TransitionSnapshot:
+    """One transition, with what was observed when it is over."""
+    async with here.gateway.work() as work:
+        return (await get_transition(work, transition_id)).snapshot()
+
+
+@router.post(
+    "/{transition_id}/cancel",
+    status_code=202,
+    responses=responses(Unauthenticated, Forbidden, NotFound, Conflict),
+)
+async def cancel_running_transition(here: Here, who: Who, transition_id: str) -> TransitionSnapshot:
+    """Stop a transition (needs `qos:change`). What moved already stays there; every object stays readable."""
+    who.require(Scope.QOS_CHANGE)
+    async with here.gateway.work() as work:
+        transition = await cancel_transition(work, transition_id, who.actor)
+    return transition.snapshot()
+
+
+def _path(text: str) -> str:
+    try:
+        return parse_text(text)
+    except BadRequest as error:
+        error.errors.append(FieldError(pointer="/path", detail=error.detail, code="path"))
+        raise

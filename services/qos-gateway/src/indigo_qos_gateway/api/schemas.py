@@ -1,0 +1,114 @@
+"""What CDMI clients and the gateway send each other. Absent fields were not asked for.
+
+Source: CDMI 1.1.1, clauses 8 (data objects), 9 (containers), 12 (capabilities).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MimeType = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;[\x20-\x7e]*)?$", max_length=255),
+]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    objectType: str | None = None  # noqa: N815 - names of the standard
+    objectID: str | None = None  # noqa: N815
+    objectName: str | None = None  # noqa: N815
+    parentURI: str | None = None  # noqa: N815
+    parentID: str | None = None  # noqa: N815
+    metadata: dict[str, Any] | None = None
+
+
+class CdmiObject(_Answer):
+    """A data object. ``value`` is base64 when a range of it was asked for."""
+
+    capabilitiesURI: str | None = None  # noqa: N815
+    completionStatus: str | None = None  # noqa: N815
+    mimetype: str | None = None
+    valuetransferencoding: Literal["utf-8", "base64"] | None = None
+    valuerange: str | None = None
+    value: str | None = None
+
+
+class CdmiContainer(_Answer):
+    """A container. Names of containers in ``children`` end in a slash unless the INDIGO dialect is spoken."""
+
+    capabilitiesURI: str | None = None  # noqa: N815
+    completionStatus: str | None = None  # noqa: N815
+    childrenrange: str | None = None
+    children: list[str] | None = None
+
+
+class CdmiCapability(_Answer):
+    """What can be done with a kind of object; for a storage class, ``metadata`` tells its quality."""
+
+    capabilities: dict[str, str] | None = None
+    childrenrange: str | None = None
+    children: list[str] | None = None
+
+
+class CdmiWrite(BaseModel):
+    """What a client may say of an object or a container. Fields this gateway does not act on are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    mimetype: MimeType | None = None
+    metadata: dict[str, Any] | None = None
+    valuetransferencoding: Literal["utf-8", "base64"] | None = None
+    value: str | None = None
+    capabilitiesURI: str | None = Field(default=None, max_length=1024)  # noqa: N815
+
+
+UNSUPPORTED = (
+    "copy",
+    "move",
+    "reference",
+    "serialize",
+    "deserialize",
+    "deserializevalue",
+    "domainURI",
+    "exports",
+    "snapshot",
+)
+"""Fields of the standard that would need something the capability objects do not offer."""
+
+
+class TransitionRequest(BaseModel):
+    """A wish for another storage class."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(min_length=1, max_length=1200, description="object or container, such as `/records/<id>/`")
+    target_class: str = Field(min_length=1, max_length=64, examples=["DiskOnly", "DiskAndTape", "TapeOnly"])
+
+
+class BackendClass(BaseModel):
+    """One storage class of a back-end."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    object_type: str
+    capabilities_uri: str
+    metadata: dict[str, Any]
+
+
+class BackendState(BaseModel):
+    """One mounted back-end and how it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    type: str
+    site: str | None
+    mount: str
+    usable: bool
+    notes: list[str]
+    classes: list[BackendClass]

@@ -1,0 +1,130 @@
+"""Values of data objects in and out: plain bytes with ranges, and text in JSON.
+
+Sources: RFC 9110, sections 13.1.5 and 14; CDMI 1.1.1, clauses 6 and 8.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import Request, Response
+from indigo_contracts.problems import FieldError
+from indigo_kernel.http.jsontext import check_json
+from indigo_kernel.problems import BadRequest, TooLarge
+from pydantic import ValidationError
+from starlette.responses import StreamingResponse
+
+from indigo_qos_gateway.api.negotiation import Dialect
+from indigo_qos_gateway.api.schemas import UNSUPPORTED, CdmiWrite
+from indigo_qos_gateway.application.objects import Gateway, View
+from indigo_qos_gateway.domain.ranges import Unsatisfiable, parse_range
+from indigo_qos_gateway.domain.selection import Span
+
+MOST_JSON_BYTES = 4 * 1024 * 1024
+"""Of a JSON body, and of a value inside a JSON answer."""
+
+_DEPTH = 64
+_UTF8 = re.compile(r"charset\s*=\s*\"?utf-8", re.IGNORECASE)
+# Whoever stored the bytes also chose their type: a browser shall not run them as a page of this origin.
+_SANDBOX = "default-src 'none'; sandbox"
+
+
+async def bytes_response(gateway: Gateway, view: View, request: Request, dialect: Dialect) -> Response:
+    """The plain bytes, or the range of them asked for: 200, 206 or 416."""
+    size, checksum = view.status.size, view.stored.sha256
+    headers = {"accept-ranges": "bytes", "content-security-policy": _SANDBOX, **dialect.headers}
+    if checksum is not None:
+        headers["etag"] = f'"{checksum}"'
+    span = None
+    asked = request.headers.get("range")
+    if asked is not None and request.headers.get("if-range") in {None, headers.get("etag")}:
+        try:
+            span = parse_range(asked, size)
+        except Unsatisfiable:
+            return Response(status_code=416, headers=headers | {"content-range": f"bytes */{size}"})
+    length = span.last - span.first + 1 if span else size
+    headers |= {"content-length": str(length), "content-type": view.stored.mimetype}
+    if span is not None:
+        headers["content-range"] = f"bytes {span}/{size}"
+    chunks = await gateway.read(view.status.path, span)
+    return StreamingResponse(chunks, status_code=206 if span else 200, headers=headers)
+
+
+async def value_of(gateway: Gateway, view: View, span: Span | None) -> bytes:
+    """The bytes for a JSON answer. Raises ``BadRequest`` when they are too many, ``Offline`` when on tape."""
+    size = view.status.size
+    if span is not None:
+        if span.first >= size:
+            raise BadRequest(f"The object has {size} bytes; the range {span} begins behind its end")
+        span = Span(span.first, min(span.last, size - 1))
+    length = span.last - span.first + 1 if span else size
+    if length > MOST_JSON_BYTES:
+        raise BadRequest(
+            f"A value in JSON has at most {MOST_JSON_BYTES} bytes; ask for a range, or for the plain bytes"
+            " with an Accept that names their type"
+        )
+    return b"".join([chunk async for chunk in await gateway.read(view.status.path, span)])
+
+
+async def read_json(request: Request) -> tuple[CdmiWrite, bytes]:
+    """The JSON body of a PUT, checked, and its text. Raises ``BadRequest`` with pointers, or ``TooLarge``."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_JSON_BYTES:
+            raise TooLarge(f"A JSON body has at most {MOST_JSON_BYTES} bytes", headers={"connection": "close"})
+    text = bytes(body) or b"{}"
+    check_json(text, max_depth=_DEPTH)
+    try:
+        written = CdmiWrite.model_validate_json(text)
+    except ValidationError as error:
+        raise BadRequest(
+            "The body does not fit its schema",
+            errors=[
+                FieldError(pointer="".join(f"/{part}" for part in one["loc"]), detail=one["msg"], code=one["type"])
+                for one in error.errors()
+            ],
+        ) from None
+    return written, text
+
+
+def refuse_unsupported(document: dict[str, Any]) -> None:
+    """Raise ``BadRequest`` for fields that need a capability this gateway does not have."""
+    for name in UNSUPPORTED:
+        if name in document:
+            detail = f"{name} is not supported here (see /cdmi_capabilities)"
+            raise BadRequest(detail, errors=[FieldError(pointer=f"/{name}", detail=detail, code="unsupported")])
+
+
+def decoded(written: CdmiWrite, *, partial: bool) -> bytes | None:
+    """The bytes in a body's ``value``; a partial one is base64 always. Raises ``BadRequest``."""
+    if written.value is None:
+        return None
+    if not partial and written.valuetransferencoding != "base64":
+        return written.value.encode()
+    try:
+        return base64.b64decode(written.value, validate=True)
+    except (binascii.Error, ValueError):
+        detail = "The value is not base64"
+        raise BadRequest(detail, errors=[FieldError(pointer="/value", detail=detail, code="base64")]) from None
+
+
+def encoding_of(mimetype: str) -> str:
+    """How the value of an object of this type is shown in JSON when nobody said."""
+    return "utf-8" if mimetype.startswith("text/") or _UTF8.search(mimetype) else "base64"
+
+
+async def once(data: bytes) -> AsyncIterator[bytes]:
+    """Bytes that are all there, as a stream."""
+    yield data
+
+
+async def body_of(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes in, of any size."""
+    async for chunk in request.stream():
+        if chunk:
+            yield chunk

@@ -1,0 +1,123 @@
+"""Which back-end holds which part of the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from indigo_contracts.dmp import StoragePromise
+
+from indigo_qos_gateway.application.ports import Backend
+from indigo_qos_gateway.domain.errors import CapabilitiesNotFound, Impossible
+from indigo_qos_gateway.domain.paths import ROOT, below, join
+from indigo_qos_gateway.domain.storage import CAPABILITIES, Attribute, ObjectType, Status, StorageClass
+
+RECORDS = "records"
+"""Container below a mount that has the preservation copies, one container per record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A back-end at a path of the tree."""
+
+    prefix: str
+    backend: Backend
+
+    def inner(self, path: str) -> str:
+        """The back-end's own path for one of the tree."""
+        return path if self.prefix == ROOT else path[len(self.prefix) :] or ROOT
+
+    def outer(self, path: str) -> str:
+        """The path in the tree for one of the back-end."""
+        return path if self.prefix == ROOT else (self.prefix + path).rstrip("/")
+
+    async def status(self, path: str) -> Status:
+        """The status at a path of the tree. Raises ``ObjectNotFound``."""
+        return replace(await self.backend.status(self.inner(path)), path=path)
+
+    def offers(self, object_type: ObjectType, name: str) -> bool:
+        return any(each.object_type is object_type and each.name == name for each in self.backend.classes())
+
+
+class MountTable:
+    """The mounts, the longest prefix first. There is always one at the root."""
+
+    def __init__(self, mounts: Sequence[Mount]) -> None:
+        """Raises ``ValueError`` when two mounts have one prefix, or none is at the root."""
+        prefixes = [mount.prefix for mount in mounts]
+        if len(set(prefixes)) != len(prefixes) or ROOT not in prefixes:
+            raise ValueError("each mount needs a prefix of its own, and one is at the root")
+        self.mounts = tuple(sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True))
+
+    def at(self, path: str) -> Mount:
+        """The mount that holds ``path``."""
+        return next(mount for mount in self.mounts if below(path, mount.prefix))
+
+    def named(self, backend: str) -> Mount:
+        """The mount of the back-end with this name. Raises ``Impossible`` when it is mounted no more."""
+        for mount in self.mounts:
+            if mount.backend.name == backend:
+                return mount
+        raise Impossible(f"The back-end {backend} is not mounted any more")
+
+    def for_promise(self, promise: StoragePromise) -> Mount:
+        """The mount that can keep a promise. Raises ``Impossible`` with what is there instead."""
+        for mount in self.mounts:
+            backend = mount.backend
+            fits = (
+                mount.offers(ObjectType.DATAOBJECT, promise.storage_class)
+                and (promise.storage_type is None or promise.storage_type.casefold() == backend.kind.casefold())
+                and (promise.site is None or backend.site is None or promise.site == backend.site)
+            )
+            if fits:
+                return mount
+        there = "; ".join(f"{mount.backend.kind} with {', '.join(_names(mount.backend))}" for mount in self.mounts)
+        wanted = " ".join(
+            filter(None, [promise.storage_type, promise.storage_class, promise.site and f"at {promise.site}"])
+        )
+        raise Impossible(f"No back-end offers {wanted}; there is {there}")
+
+    def classes(self, object_type: ObjectType) -> dict[str, StorageClass]:
+        """Every class of the tree by name. ``cdmi_location`` tells the containers it can be had in."""
+        found: dict[str, StorageClass] = {}
+        places: dict[str, list[str]] = {}
+        for mount in reversed(self.mounts):
+            for each in mount.backend.classes():
+                if each.object_type is object_type:
+                    found.setdefault(each.name, each)
+                    places.setdefault(each.name, []).append(mount.prefix)
+        return {
+            name: replace(each, metadata={**each.metadata, "cdmi_location": _location(places[name])})
+            for name, each in found.items()
+        }
+
+    def class_named(self, uri: str) -> StorageClass:
+        """The class a capabilities URI means; a slash at its end does not matter.
+
+        Raises ``CapabilitiesNotFound``.
+        """
+        parts = uri.rstrip("/").removeprefix(CAPABILITIES + "/").split("/")
+        if uri.startswith(CAPABILITIES + "/") and len(parts) == 2 and parts[0] in set(ObjectType):
+            found = self.classes(ObjectType(parts[0])).get(parts[1])
+            if found is not None:
+                return found
+        raise CapabilitiesNotFound(uri)
+
+
+def record_container(mount: Mount, record_id: str) -> str:
+    """Where the preservation copy of a record is, as a path of the tree."""
+    return join(mount.outer("/" + RECORDS), record_id)
+
+
+def record_of(mount: Mount, path: str) -> str | None:
+    """The record whose preservation copy holds ``path``; ``None`` outside of them."""
+    segments = mount.inner(path).split("/")
+    return segments[2] if len(segments) > 2 and segments[1] == RECORDS else None
+
+
+def _location(prefixes: list[str]) -> Attribute:
+    return sorted(prefixes)
+
+
+def _names(backend: Backend) -> list[str]:
+    return [each.name for each in backend.classes() if each.object_type is ObjectType.DATAOBJECT]

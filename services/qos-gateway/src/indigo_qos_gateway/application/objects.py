@@ -1,0 +1,224 @@
+"""Objects and containers as CDMI shows them: what the storage says, with identity and clients' metadata added."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from indigo_contracts.envelope import Actor
+from indigo_kernel.ids import uuid7
+from indigo_kernel.problems import BadRequest
+
+from indigo_qos_gateway.application.mounts import MountTable
+from indigo_qos_gateway.application.ports import NewWork, StoredObject, Work
+from indigo_qos_gateway.application.transitions import moving, request_transition
+from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, Offline
+from indigo_qos_gateway.domain.metadata import updated
+from indigo_qos_gateway.domain.object_id import object_id
+from indigo_qos_gateway.domain.paths import ROOT, lineage, parent
+from indigo_qos_gateway.domain.selection import Span
+from indigo_qos_gateway.domain.storage import Child, Content, ObjectType, Status
+from indigo_qos_gateway.domain.transition import Transition
+
+OCTETS = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One object or container. ``moving`` is the transition it is in; ``children`` are those of a container."""
+
+    status: Status
+    stored: StoredObject
+    parent_id: str | None
+    moving: Transition | None
+    children: Sequence[Child] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a client wants of an object. Absent parts stay as they are.
+
+    ``metadata_names`` restrict the update to these names; ``span`` is where ``chunks`` go.
+    """
+
+    chunks: AsyncIterable[bytes] | None = None
+    mimetype: str | None = None
+    encoding: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    metadata_names: tuple[str, ...] | None = None
+    storage_class: str | None = None
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The tree of objects. ``enterprise`` is the IANA number in object identifiers."""
+
+    work: NewWork
+    mounts: MountTable
+    enterprise: int
+
+    async def view(self, path: str) -> View:
+        """Raises ``ObjectNotFound``. What others wrote to the storage gets its identity here."""
+        mount = self.mounts.at(path)
+        status = await mount.status(path)
+        children = await mount.backend.children(mount.inner(path)) if _is_container(status) else ()
+        async with self.work() as work:
+            return await self._view(work, status, children)
+
+    async def path_of(self, identifier: str) -> str:
+        """The path of an object identifier. Raises ``ObjectNotFound``."""
+        async with self.work() as work:
+            stored = await work.objects.by_id(identifier)
+        if stored is None:
+            raise ObjectNotFound(identifier)
+        return stored.path
+
+    async def exists(self, path: str) -> Status | None:
+        """The status of what is there; ``None`` when nothing is."""
+        mount = self.mounts.at(path)
+        try:
+            return await mount.status(path)
+        except ObjectNotFound:
+            return None
+
+    async def read(self, path: str, span: Span | None = None) -> AsyncIterator[bytes]:
+        """The bytes of an object. Raises ``ObjectNotFound`` or ``Offline`` before the first of them."""
+        mount = self.mounts.at(path)
+        status = await mount.status(path)
+        if not status.readable:
+            raise Offline(path, recalling=status.recalling)
+        start, stop = (span.first, span.last + 1) if span else (0, None)
+        return mount.backend.read(mount.inner(path), start, stop)
+
+    async def put_object(self, path: str, change: Change, before: Status | None, actor: Actor | None) -> View:
+        """Create a data object, or change the one that was found there ``before``.
+
+        Bytes first, then what is known of them: after a crash in between, the bytes are there with a fresh
+        identity. A new object comes to the class asked for or else to that of its container; new bytes of an
+        old object come back to its class. Raises ``Busy`` while a transition works on it.
+        """
+        mount = self.mounts.at(path)
+        wanted = change.storage_class or (before.storage_class if before else await self._default_class(path))
+        content: Content | None = None
+        if change.chunks is not None or before is None:
+            await self._check_not_moving(path)
+            chunks = change.chunks if change.chunks is not None else _nothing()
+            if change.span is not None:
+                chunks = self._patched(path, before, change.span, chunks)
+            content = await mount.backend.write(mount.inner(path), chunks)
+        status = await mount.status(path)
+        async with self.work() as work:
+            stored = await self._stored(work, status, fresh=before is None)
+            await work.objects.save(self._changed(stored, change, content, work))
+            if status.storage_class != wanted or change.storage_class is not None:
+                await request_transition(work, mount, status, wanted, actor)
+            return await self._view(work, status, ())
+
+    async def put_container(self, path: str, change: Change, before: Status | None, actor: Actor | None) -> View:
+        """Create a container, or change the one that was found there ``before``."""
+        mount = self.mounts.at(path)
+        if before is None:
+            await mount.backend.make_container(mount.inner(path))
+        status = await mount.status(path)
+        wanted = change.storage_class or (None if before else await self._default_class(parent(path)))
+        async with self.work() as work:
+            stored = await self._stored(work, status, fresh=before is None)
+            await work.objects.save(self._changed(stored, change, None, work))
+            if wanted is not None and wanted != status.storage_class:
+                await request_transition(work, mount, status, wanted, actor)
+            return await self._view(work, status, ())
+
+    async def delete(self, path: str) -> None:
+        """Remove an object, or a container with everything in it. Raises ``ObjectNotFound`` or ``Busy``."""
+        await self._check_not_moving(path)
+        mount = self.mounts.at(path)
+        await mount.backend.delete(mount.inner(path))
+        async with self.work() as work:
+            await work.objects.forget(path)
+
+    async def change_class(self, path: str, target: str, actor: Actor | None, work: Work) -> Transition | None:
+        """Have an object or a container brought to a class; see ``request_transition``."""
+        mount = self.mounts.at(path)
+        return await request_transition(work, mount, await mount.status(path), target, actor)
+
+    async def _default_class(self, path: str) -> str:
+        """The class new objects below the nearest container that exists are brought to."""
+        for container in lineage(path):
+            status = await self.exists(container)
+            if status is not None and _is_container(status):
+                return status.storage_class
+        raise ObjectNotFound(ROOT)
+
+    async def _check_not_moving(self, path: str) -> None:
+        async with self.work() as work:
+            if await moving(work, path):
+                raise Busy(path)
+
+    async def _patched(
+        self, path: str, before: Status | None, span: Span, chunks: AsyncIterable[bytes]
+    ) -> AsyncIterator[bytes]:
+        """The old bytes with those in ``span`` replaced. Raises ``BadRequest`` when the new ones do not fit it."""
+        if before is None:
+            raise ObjectNotFound(path)
+        if span.first > before.size:
+            raise BadRequest(f"The object has {before.size} bytes; a range cannot begin behind its end")
+        if span.first:
+            async for chunk in await self.read(path, Span(0, span.first - 1)):
+                yield chunk
+        size = 0
+        async for chunk in chunks:
+            size += len(chunk)
+            yield chunk
+        if size != span.last - span.first + 1:
+            raise BadRequest(f"The range {span} has {span.last - span.first + 1} bytes, but {size} came")
+        if span.last + 1 < before.size:
+            async for chunk in await self.read(path, Span(span.last + 1, before.size - 1)):
+                yield chunk
+
+    def _changed(self, stored: StoredObject, change: Change, content: Content | None, work: Work) -> StoredObject:
+        if change.metadata is not None:
+            stored = replace(stored, metadata=updated(stored.metadata, change.metadata, change.metadata_names))
+        if content is not None:
+            stored = replace(stored, sha256=content.sha256, association_time=work.now)
+        return replace(
+            stored, mimetype=change.mimetype or stored.mimetype, encoding=change.encoding or stored.encoding
+        )
+
+    async def _view(self, work: Work, status: Status, children: Sequence[Child]) -> View:
+        stored = await self._stored(work, status)
+        above = None
+        if status.path != ROOT:
+            above_status = await self.mounts.at(parent(status.path)).status(parent(status.path))
+            above = (await self._stored(work, above_status)).object_id
+        return View(status, stored, above, await moving(work, status.path), children)
+
+    async def _stored(self, work: Work, status: Status, *, fresh: bool = False) -> StoredObject:
+        """What is known of an object. ``fresh`` ones never take over what was known of an older one."""
+        known = None if fresh else await work.objects.find(status.path)
+        if known is not None and known.object_type is status.object_type:
+            return known
+        new = StoredObject(
+            object_id=object_id(self.enterprise, uuid7().bytes),
+            path=status.path,
+            object_type=status.object_type,
+            mimetype=OCTETS,
+            encoding="base64",
+            metadata={},
+            created_at=work.now,
+            association_time=work.now,
+        )
+        if known is None and not fresh:
+            return await work.objects.add(new)
+        await work.objects.save(new)
+        return new
+
+
+def _is_container(status: Status) -> bool:
+    return status.object_type is ObjectType.CONTAINER
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""

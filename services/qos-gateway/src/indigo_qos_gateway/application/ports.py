@@ -1,0 +1,251 @@
+"""What the use cases need of the outside: storage back-ends, the repository's files, and one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from indigo_contracts.envelope import Envelope, Fact
+from indigo_contracts.qos import TransitionState
+from indigo_contracts.repository import RecordSnapshot
+from indigo_kernel.db.uow import Job
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from indigo_qos_gateway.domain.placement import PlanPromises
+from indigo_qos_gateway.domain.storage import (
+    BackendHealth,
+    Child,
+    Content,
+    ObjectType,
+    Progress,
+    Status,
+    StorageClass,
+)
+from indigo_qos_gateway.domain.transition import Transition
+
+
+class Backend(Protocol):
+    """One storage system. Paths are absolute inside of it, such as ``/a/b``; it never sees the mount's prefix.
+
+    Status is what the storage says at the moment of asking. Every method may be called by several processes at
+    once. A step is the change of class of one object or one container alone, never of what is in it.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of this installation, as events and listings show it."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Its type in the words of plans (``StoragePromise.storage_type``), for example ``POSIX``."""
+        ...
+
+    @property
+    def site(self) -> str | None:
+        """Where it is (``StoragePromise.site``)."""
+        ...
+
+    @property
+    def landing_class(self) -> str:
+        """The class of a data object right after it was written."""
+        ...
+
+    def classes(self) -> Sequence[StorageClass]:
+        """What it offers, for data objects and for containers."""
+        ...
+
+    async def status(self, path: str) -> Status:
+        """Raises ``ObjectNotFound``."""
+        ...
+
+    async def children(self, path: str) -> Sequence[Child]:
+        """The entries of a container, by name. Raises ``ObjectNotFound``."""
+        ...
+
+    def read(self, path: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from ``start`` up to ``stop``. Raises ``ObjectNotFound`` or ``Offline`` at the first one."""
+        ...
+
+    async def write(self, path: str, chunks: AsyncIterable[bytes], expected: Content | None = None) -> Content:
+        """Store a data object whole or not at all; containers on the way are made.
+
+        Readers see the old bytes until the new ones are safe. The class of the result is ``landing_class``.
+        Raises ``ChecksumMismatch`` when the bytes are not the ``expected`` ones, ``Busy``, ``Conflict`` when a
+        container is in the way.
+        """
+        ...
+
+    async def make_container(self, path: str) -> bool:
+        """Make a container and those it is in; False when it is there. Raises ``Conflict`` when an object is."""
+        ...
+
+    async def delete(self, path: str) -> None:
+        """Remove an object, or a container with everything in it, from every tier. Raises ``ObjectNotFound``."""
+        ...
+
+    async def digest(self, path: str) -> str:
+        """SHA-256 of the bytes, read now from every tier the observed class promises.
+
+        Raises ``StorageDamage`` when a copy is missing or the copies differ.
+        """
+        ...
+
+    async def start(self, path: str, target: str) -> str:
+        """Begin to bring one object to a class; the handle names the step in ``poll`` and ``cancel``.
+
+        Starting what runs with the same target already gives the handle of that. Raises ``Busy``.
+        """
+        ...
+
+    async def poll(self, path: str, handle: str, patience: float) -> Progress:
+        """How far a step is; waits up to ``patience`` seconds for its end."""
+        ...
+
+    async def cancel(self, path: str, handle: str) -> None:
+        """Stop a step; the object stays readable at its old class, or is at the new one if it was too late."""
+        ...
+
+    async def health(self) -> BackendHealth: ...
+
+    async def close(self) -> None:
+        """Stop every running step of this process."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What the gateway knows of an object besides what its storage says: identity and clients' metadata."""
+
+    object_id: str
+    path: str
+    object_type: ObjectType
+    mimetype: str
+    encoding: str
+    metadata: Mapping[str, Any]
+    created_at: datetime
+    association_time: datetime
+    sha256: str | None = None
+
+
+class Objects(Protocol):
+    async def find(self, path: str) -> StoredObject | None: ...
+
+    async def by_id(self, object_id: str) -> StoredObject | None: ...
+
+    async def add(self, new: StoredObject) -> StoredObject:
+        """Store it unless its path is known; what is stored then."""
+        ...
+
+    async def save(self, changed: StoredObject) -> None:
+        """Store it, in the place of whatever was known at its path."""
+        ...
+
+    async def associate(self, paths: Sequence[str], at: datetime) -> None:
+        """Note that these objects came to their class at this time."""
+        ...
+
+    async def forget(self, path: str) -> None:
+        """Drop the path and everything below it."""
+        ...
+
+
+class Transitions(Protocol):
+    async def get(self, transition_id: str, *, for_update: bool = False) -> Transition | None: ...
+
+    async def add(self, new: Transition) -> None: ...
+
+    async def save(self, changed: Transition) -> None: ...
+
+    async def active_among(self, paths: Sequence[str]) -> Sequence[Transition]:
+        """Those under way at exactly these paths, the longest path first."""
+        ...
+
+    async def last_of_record(self, record_id: str) -> Transition | None:
+        """The newest one of the record's copy as a whole, not of single files in it."""
+        ...
+
+    async def listed(
+        self,
+        *,
+        path: str | None,
+        record_id: str | None,
+        state: TransitionState | None,
+        before: str | None,
+        limit: int,
+    ) -> Sequence[Transition]:
+        """The newest first; ``path`` means it and everything below it, ``before`` continues behind an id."""
+        ...
+
+
+class Plans(Protocol):
+    async def find(self, plan_id: str) -> PlanPromises | None: ...
+
+    async def save(self, promises: PlanPromises) -> None: ...
+
+
+class Records(Protocol):
+    async def find(self, record_id: str) -> RecordSnapshot | None: ...
+
+    async def save(self, record: RecordSnapshot) -> None: ...
+
+    async def of_plan(self, plan_id: str) -> Sequence[RecordSnapshot]: ...
+
+
+class Work(Protocol):
+    """One transaction (``indigo_kernel.db.uow.UnitOfWork`` with this service's tables)."""
+
+    now: datetime
+    conn: AsyncConnection
+    """For what the edge keeps in the same transaction: answers to idempotent requests."""
+
+    @property
+    def objects(self) -> Objects: ...
+
+    @property
+    def transitions(self) -> Transitions: ...
+
+    @property
+    def plans(self) -> Plans: ...
+
+    @property
+    def records(self) -> Records: ...
+
+    async def alone(self, key: str) -> None:
+        """Wait until no other transaction holds ``key``, and hold it until this one ends."""
+        ...
+
+    def emit(self, fact: Fact, *, subject: str, version: int) -> Envelope: ...
+
+    async def enqueue(
+        self, kind: str, key: str, payload: dict[str, Any], *, run_at: datetime | None = None
+    ) -> None: ...
+
+    async def finish(self, job: Job) -> None: ...
+
+
+NewWork = Callable[[], AbstractAsyncContextManager[Work]]
+"""Opens a transaction that is committed when its block is left without an error."""
+
+
+class FetchFailed(Exception):
+    """The repository did not give a file now; another attempt may succeed."""
+
+
+class RecordFiles(Protocol):
+    """Reads the files of records from the repository."""
+
+    def read(self, url: str) -> AsyncIterator[bytes]:
+        """The bytes at ``url``. Raises ``FetchFailed``, or ``Impossible`` for an address elsewhere."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How transitions are worked on: how long a worker waits for a step before it asks later."""
+
+    patience: timedelta
+    again: timedelta

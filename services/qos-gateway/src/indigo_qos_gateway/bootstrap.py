@@ -1,0 +1,126 @@
+"""The composition root: the only file that knows every other room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from indigo_contracts.dmp import PlanPublished
+from indigo_contracts.envelope import Fact
+from indigo_contracts.repository import RecordPublished
+from indigo_kernel.db.inbox import subscription
+from indigo_kernel.db.jobs import Worker
+from indigo_kernel.platform import Platform
+from indigo_kernel.problems import Unavailable
+from indigo_kernel.runtime import Runtime
+
+from indigo_qos_gateway.adapters.db.uow import GatewayWork
+from indigo_qos_gateway.adapters.posix.backend import PosixBackend
+from indigo_qos_gateway.adapters.posix.classes import Place
+from indigo_qos_gateway.adapters.repository import HttpRecordFiles
+from indigo_qos_gateway.api import routes_backends, routes_capabilities, routes_cdmi, routes_transitions
+from indigo_qos_gateway.api.deps import Service
+from indigo_qos_gateway.application.carrying import Carrier
+from indigo_qos_gateway.application.mounts import Mount, MountTable
+from indigo_qos_gateway.application.objects import Gateway
+from indigo_qos_gateway.application.ports import Backend, Pace
+from indigo_qos_gateway.application.transitions import JOB
+from indigo_qos_gateway.consumers.on_plan_published import on_plan_published
+from indigo_qos_gateway.consumers.on_record_published import on_record_published
+from indigo_qos_gateway.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+OWN_NAMES = frozenset(
+    {
+        "api",
+        "api-keys",
+        "asyncapi.json",
+        "dead-letters",
+        "docs",
+        "events",
+        "livez",
+        "openapi.json",
+        "readyz",
+        "schemas",
+        "version",
+    }
+)
+"""First path segments of routes that are not objects: nothing can be stored under them."""
+
+
+def build(settings: Settings, **overrides: Any) -> Runtime:
+    """The service put together. ``overrides`` go to ``Platform.create``: a clock, a bus, keys, a transport."""
+    platform = Platform.create("qos-gateway", settings, **overrides)
+
+    def work() -> GatewayWork:
+        return GatewayWork(platform.database)
+
+    posix = PosixBackend(
+        "posix",
+        settings.posix_disk_dir,
+        settings.posix_tape_dir,
+        Place(settings.posix_site, settings.posix_country),
+        concurrency=settings.posix_concurrency,
+    )
+    mounts = MountTable([Mount("/", posix)])
+    consumers: dict[type[Fact], Any] = {
+        PlanPublished: on_plan_published(mounts),
+        RecordPublished: on_record_published(mounts),
+    }
+    api = platform.api(
+        title="Storage quality of service",
+        description="Storage classes, transitions and objects over CDMI 1.1.1 and the INDIGO QoS dialect.",
+        routers=[
+            routes_transitions.router,
+            routes_backends.router,
+            routes_capabilities.router,
+            routes_cdmi.router,  # takes every path that is left, so it is the last one
+        ],
+        streams=_streams,
+        receives=list(consumers),
+    )
+    api.state.gateway = Service(
+        gateway=Gateway(work, mounts, settings.cdmi_enterprise_number),
+        own_names=OWN_NAMES,
+        polling_ms=int(settings.polling_interval.total_seconds() * 1000),
+    )
+    for mount in mounts.mounts:
+        platform.health.add(f"backend-{mount.backend.name}", _usable(mount.backend), seconds=5)
+    carrier = Carrier(
+        work=work,
+        mounts=mounts,
+        files=HttpRecordFiles(platform.client(str(settings.repository_url)), str(settings.repository_url)),
+        pace=Pace(settings.transition_patience, settings.polling_interval),
+    )
+    runtime = platform.runtime(
+        api,
+        migrations=MIGRATIONS,
+        subscriptions=[subscription("qos", "placement", work, consumers)],
+        workers=[
+            Worker(
+                platform.database,
+                JOB,
+                carrier.carry_out,
+                concurrency=settings.transition_concurrency,
+                max_attempts=settings.transition_attempts,
+                give_up=carrier.give_up,
+            )
+        ],
+    )
+    runtime.close.append(posix.close)
+    return runtime
+
+
+def _streams(method: str, path: str) -> bool:
+    """Values of any size are stored with PUT; the gateway's own API has no PUT of its own."""
+    return method == "PUT" and path.strip("/").split("/")[0] not in OWN_NAMES
+
+
+def _usable(backend: Backend) -> Any:
+    async def check() -> None:
+        health = await backend.health()
+        if not health.usable:
+            raise Unavailable(f"{backend.name}: {'; '.join(health.notes)}")
+
+    return check

@@ -1,0 +1,86 @@
+"""Names in the gateway's tree. A path is ``/`` or ``/a/b``: absolute, in Unicode form NFC, no slash at its end.
+
+Sources: CDMI 1.1.1, clauses 5.13.3 (object names) and 5.13.4 (escaping).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from urllib.parse import unquote_to_bytes
+
+from indigo_contracts.text import relative_path
+from indigo_kernel.problems import BadRequest
+
+ROOT = "/"
+RESERVED = "cdmi_"
+
+
+def parse_path(raw: bytes) -> tuple[str, bool]:
+    """A path out of a request target, and whether it was written with a slash at its end.
+
+    Escapes are decoded segment by segment, so ``%2F`` never makes a segment. Raises ``BadRequest``.
+    """
+    body = raw.removeprefix(b"/")
+    slash = not body or body.endswith(b"/")
+    body = body.removesuffix(b"/")
+    if not body:
+        return ROOT, slash
+    segments = [unquote_to_bytes(segment).decode() for segment in body.split(b"/")]
+    if any("/" in segment or "?" in segment for segment in segments):
+        raise BadRequest("A name has no '/' and no '?'")
+    return absolute("/".join(segments)), slash
+
+
+def absolute(relative: str) -> str:
+    """The path of a relative one. Raises ``BadRequest`` for segments no tree should have."""
+    try:
+        return "/" + relative_path(relative)
+    except ValueError as error:
+        raise BadRequest(f"The path cannot be used: {error}") from None
+
+
+def parse_text(text: str) -> str:
+    """A path out of text in a body or a parameter: absolute, a slash at its end does not matter."""
+    if not text.startswith("/"):
+        raise BadRequest("A path begins with '/'")
+    body = text[1:].removesuffix("/")
+    return absolute(body) if body else ROOT
+
+
+def check_name_is_free(path: str, own: Collection[str]) -> None:
+    """Raise ``BadRequest`` for names nobody may create or delete: ``cdmi_…``, and ``own`` at the root."""
+    segments = path[1:].split("/")
+    if path == ROOT:
+        raise BadRequest("The root container is always there")
+    if any(segment.startswith(RESERVED) for segment in segments):
+        raise BadRequest("Names that begin with cdmi_ are reserved (CDMI 1.1.1, clause 5.13.3)")
+    if segments[0] in own:
+        raise BadRequest(f"The name /{segments[0]} is used by the gateway itself")
+
+
+def parent(path: str) -> str:
+    """The container that holds ``path``; the root holds itself."""
+    return path.rpartition("/")[0] or ROOT
+
+
+def name(path: str) -> str:
+    """The last segment; empty for the root."""
+    return path.rpartition("/")[2]
+
+
+def join(path: str, relative: str) -> str:
+    """``relative`` below ``path``."""
+    return f"{path.rstrip('/')}/{relative}"
+
+
+def lineage(path: str) -> Iterator[str]:
+    """``path`` and every container it is in, from the inside out."""
+    while path != ROOT:
+        yield path
+        path = parent(path)
+    yield ROOT
+
+
+def below(path: str, container: str) -> bool:
+    """Whether ``path`` is ``container`` or in it."""
+    return container in {ROOT, path} or path.startswith(container + "/")

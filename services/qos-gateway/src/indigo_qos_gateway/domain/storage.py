@@ -1,0 +1,115 @@
+"""What a storage says about itself and its objects. Everything here is observed, nothing is wished.
+
+Sources: CDMI 1.1.1, clauses 12 (capabilities) and 16.4 (data system metadata, ``*_provided``); the INDIGO QoS
+vocabulary; WLCG Tape REST (localities).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from indigo_contracts.qos import Locality
+
+Attribute = str | list[str]
+"""CDMI metadata are text or lists of text; numbers are written as text."""
+
+CAPABILITIES = "/cdmi_capabilities"
+
+
+class ObjectType(StrEnum):
+    DATAOBJECT = "dataobject"
+    CONTAINER = "container"
+
+
+def class_uri(object_type: ObjectType, name: str) -> str:
+    """The URI of a class, without a slash at its end."""
+    return f"{CAPABILITIES}/{object_type}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StorageClass:
+    """One quality a back-end offers. ``allowed`` are the classes one may go to from here."""
+
+    name: str
+    object_type: ObjectType
+    metadata: Mapping[str, Attribute]
+    allowed: tuple[str, ...]
+
+    @property
+    def uri(self) -> str:
+        return class_uri(self.object_type, self.name)
+
+    @property
+    def attributes(self) -> dict[str, Attribute]:
+        """The metadata with ``cdmi_capabilities_allowed``, as the capability object shows them."""
+        return {
+            **self.metadata,
+            "cdmi_capabilities_allowed": [class_uri(self.object_type, each) for each in self.allowed],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One object or container as the storage was seen to hold it just now.
+
+    ``sha256`` is what the storage has on record, not a fresh reading. ``recalling`` is true while the storage
+    itself brings the bytes back from tape. ``provided`` has CDMI names without the suffix ``_provided``.
+    """
+
+    path: str
+    object_type: ObjectType
+    storage_class: str
+    locality: Locality
+    size: int
+    modified: datetime
+    sha256: str | None = None
+    recalling: bool = False
+    provided: Mapping[str, Attribute] = field(default_factory=dict)
+
+    @property
+    def readable(self) -> bool:
+        """Whether reading answers without a recall."""
+        return self.locality in {Locality.DISK, Locality.DISK_AND_TAPE}
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One entry of a container."""
+
+    name: str
+    object_type: ObjectType
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What bytes there are: their number and SHA-256 in lower-case hexadecimal."""
+
+    size: int
+    sha256: str
+
+
+class StepState(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    """The back-end does not know the step: it was restarted. Start it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one object's change of class has come."""
+
+    state: StepState
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BackendHealth:
+    """Whether a back-end can be used now. ``notes`` say what an operator should know about it."""
+
+    usable: bool
+    notes: tuple[str, ...] = ()
