@@ -161,7 +161,7 @@ async def test_a_lost_publication_is_still_hidden(pid, registrar, published, rec
         RecordWithdrawn(record=record(state=RecordState.WITHDRAWN, version=2), reason="wrong sensor")
     )
     doi = await recover(pid)
-    assert (doi["status"], doi["observed"]) == ("done", "registered")
+    assert (doi["status"], doi["observed_state"]) == ("done", "registered")
     assert (await remote(registrar, published))["state"] == "registered"
     assert len(await pid.facts("pid.doi.hidden.v1")) == 1
 
@@ -219,7 +219,7 @@ async def test_success_is_what_the_reply_shows(pid, registrar, published, state,
     registrar.script.extend([JSONResponse(reply), JSONResponse(reply)])
     await pid.work_off()
     doi = await pid.doi("r1")
-    assert (doi["status"], doi["observed"]) == ("pending", state)
+    assert (doi["status"], doi["observed_state"]) == ("pending", state)
     assert reason in doi["reason"]
     assert await pid.facts("pid.doi.registered.v1") == []
     registrar.script.clear()

@@ -57,7 +57,7 @@ async def test_the_whole_life(pid, story):
     await pid.deliver(*story[:2])
     await pid.work_off()
     doi = await pid.doi("r1")
-    assert (doi["status"], doi["observed"]) == ("done", "findable")
+    assert (doi["status"], doi["observed_state"]) == ("done", "findable")
     await pid.deliver(story[2])
     await pid.work_off()
     await pid.deliver(story[3])
@@ -74,7 +74,7 @@ async def test_the_whole_life(pid, story):
     assert (await pid.facts("pid.doi.registered.v1"))[0]["state"] == "findable"
     assert (await pid.facts("pid.identifier.tombstoned.v1"))[0]["reason"] == "wrong sensor"
     doi = await pid.doi("r1")
-    assert (doi["status"], doi["observed"]) == ("done", "registered")
+    assert (doi["status"], doi["observed_state"]) == ("done", "registered")
     remote = await pid.http.get(
         f"/registrar/dois/{doi['doi']}",
         auth=(pid.settings.datacite_repository, pid.settings.registrar_password),
@@ -99,7 +99,7 @@ async def test_any_order_ends_the_same_and_mints_once(pid, story):
         assert identifier["record"]["title"] == "New title"
         assert identifier["tombstone"]["reason"] == "wrong sensor"
         doi = await pid.doi(name)
-        assert (doi["status"], doi["observed"]) == ("done", "registered")
+        assert (doi["status"], doi["observed_state"]) == ("done", "registered")
     assert len(await pid.facts("pid.identifier.minted.v1")) == 24
     assert len(await pid.facts("pid.identifier.tombstoned.v1")) == 24
 

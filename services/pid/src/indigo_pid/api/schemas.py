@@ -95,8 +95,8 @@ class DoiView(BaseModel):
     handle: str
     record_id: str | None
     status: DoiStatus
-    desired: DoiState
-    observed: DoiState | None = Field(description="the state in the registrar's last answer")
+    desired_state: DoiState
+    observed_state: DoiState | None = Field(description="the state in the registrar's last answer")
     observed_at: AwareDatetime | None
     attempts: int = Field(description="tries without success since it was last changed")
     reason: str | None = Field(description="why the last try did not do")
@@ -111,8 +111,8 @@ class DoiView(BaseModel):
             handle=doi.handle,
             record_id=doi.record_id,
             status=doi.status,
-            desired=doi.desired,
-            observed=doi.observed_state,
+            desired_state=doi.desired,
+            observed_state=doi.observed_state,
             observed_at=doi.observed_at,
             attempts=doi.attempts,
             reason=doi.problem,

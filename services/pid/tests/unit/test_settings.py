@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from indigo_kernel.settings import settings_table
+from indigo_pid.settings import Settings
+from pydantic import ValidationError
+
+REQUIRED = {
+    "database_url": "postgresql+asyncpg://localhost/pid",
+    "public_url": "https://pid.example.org/",
+    "secret_key": "not so secret",
+}
+
+
+def test_without_a_registrar_there_is_the_sandbox():
+    settings = Settings(**REQUIRED)
+    assert settings.registrar_url == "https://pid.example.org/registrar"
+    assert len(settings.registrar_password) == 64
+    assert settings.registrar_password != Settings(**{**REQUIRED, "secret_key": "another"}).registrar_password
+
+
+def test_a_registrar_needs_a_password():
+    with pytest.raises(ValidationError, match="INDIGO_PID_DATACITE_PASSWORD"):
+        Settings(**REQUIRED, datacite_url="https://api.test.datacite.org")
+
+
+def test_test_names_do_not_reach_datacite():
+    real = {"datacite_url": "https://api.datacite.org/", "datacite_password": "x"}
+    with pytest.raises(ValidationError, match="INDIGO_PID_DOI_PREFIX"):
+        Settings(**REQUIRED, **real)
+    assert Settings(**REQUIRED, **real, doi_prefix="10.14454").registrar_url == "https://api.datacite.org"
+
+
+@pytest.mark.parametrize("wrong", [{"handle_prefix": "x"}, {"doi_prefix": "11.5"}, {"naan": "aeiou"}])
+def test_prefixes_have_their_form(wrong):
+    with pytest.raises(ValidationError):
+        Settings(**REQUIRED, **wrong)
+
+
+def test_the_readme_has_the_settings():
+    readme = Path(__file__).parents[2] / "README.md"
+    assert settings_table(Settings) in readme.read_text(encoding="utf-8")
