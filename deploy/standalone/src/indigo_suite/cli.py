@@ -23,7 +23,12 @@ from indigo_suite.layout import ROUTES, Addresses, DataDirectory
 
 # The services are imported where they are needed: PostgreSQL starts while Python reads them.
 
-app = typer.Typer(help="The INDIGO Data Life Cycle suite.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="The INDIGO Data Life Cycle suite.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 console = Console()
 
 DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder that holds everything the suite keeps.")]

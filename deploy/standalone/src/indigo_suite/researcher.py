@@ -78,7 +78,8 @@ class Researcher:
     async def records(self, plan: Plan, output: str | None = None) -> list[dict[str, Any]]:
         """Records and reserved drafts of a plan."""
         params = {"plan": plan.plan_id} | ({"output": output} if output else {})
-        found: list[dict[str, Any]] = (await self.get(f"{self.at.repository}/api/records", **params))["items"]
+        answer = await self.get(f"{self.at.repository}/api/records", **params)
+        found: list[dict[str, Any]] = answer["hits"]["hits"]
         return found
 
     async def deposit(self, record_id: str, folder: Path) -> dict[str, Any]:

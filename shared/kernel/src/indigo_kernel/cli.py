@@ -30,7 +30,9 @@ S = TypeVar("S", bound=ServiceSettings)
 
 def service_cli(service: str, settings_type: type[S], build: Callable[[S], Runtime]) -> typer.Typer:
     """The command line of one service. ``serve``, ``relay`` and ``consume`` are separate processes."""
-    app = typer.Typer(help=f"The {service} service.", no_args_is_help=True, add_completion=False)
+    app = typer.Typer(
+        help=f"The {service} service.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
 
     def ready() -> tuple[S, Runtime]:
         settings = _settings(settings_type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -12,7 +13,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-_LOCK = 0x1D160  # advisory lock: one migrator at a time
+_LOCK = 0x1D160  # advisory lock: one migrator of a database at a time
+
+# Alembic keeps the running migration in a global: two of one process must not interleave.
+_ALONE = asyncio.Lock()
 
 
 class SchemaBehind(RuntimeError):
@@ -36,7 +40,7 @@ def _upgrade(connection: Connection, migrations: Path, revision: str) -> None:
 
 async def upgrade(engine: AsyncEngine, migrations: Path, revision: str = "head") -> None:
     """Bring the database to ``revision`` in one transaction; several callers at once are safe."""
-    async with engine.begin() as conn:
+    async with _ALONE, engine.begin() as conn:
         await conn.run_sync(_upgrade, migrations, revision)
 
 
@@ -47,7 +51,7 @@ def _downgrade(connection: Connection, migrations: Path, revision: str) -> None:
 
 
 async def downgrade(engine: AsyncEngine, migrations: Path, revision: str) -> None:
-    async with engine.begin() as conn:
+    async with _ALONE, engine.begin() as conn:
         await conn.run_sync(_downgrade, migrations, revision)
 
 
