@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 import pytest
+import sqlalchemy as sa
 from indigo_contracts.dmp import PlanPublished, PlanWithdrawn
+from indigo_contracts.envelope import Envelope
+from indigo_contracts.integrity import RunFinished
 from indigo_contracts.repository import RecordPublished, RecordState, RecordUpdated, RecordWithdrawn
+from indigo_integrity.application.snapshots import keep_plan
+from indigo_kernel.bus.ports import Outcome, Subscription
+from indigo_kernel.bus.wire import message_of
 
 EXISTENCE = {"key": "there", "level": "existence"}
 METADATA = {"key": "described", "level": "metadata", "properties": ["title", "license"]}
@@ -65,6 +72,21 @@ async def test_facts_come_in_any_order(integrity, a_plan, order) -> None:
     assert await integrity.work_off() == 3
     runs = {run["test"]: run["verdict"] for run in await integrity.finished()}
     assert runs == {"there": "pass", "described": "pass", "reproduced": "pass"}
+
+
+async def test_facts_come_at_the_same_time(integrity, a_plan) -> None:
+    """Neither transaction sees what the other one has not committed; one of them must wait."""
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    async with integrity.runtime.api.state.work() as work:
+        await keep_plan(work, a_plan({"tests": [EXISTENCE]}))
+        record = integrity.repository.record("r1", {"a.csv": "x"})
+        other = asyncio.create_task(integrity.deliver(RecordPublished(record=record)))
+        async with integrity.runtime.database.engine.connect() as conn:
+            while not (await conn.execute(waiting)).scalar_one():
+                assert not other.done()
+                await asyncio.sleep(0.01)
+    await other
+    assert await integrity.work_off() == 1
 
 
 async def test_processing_waits_for_the_software(integrity) -> None:
@@ -200,4 +222,22 @@ async def test_work_directory_is_empty_afterwards(integrity) -> None:
     await integrity.publish("s1", {"main.py": SUM}, output="tool")
     await integrity.work_off()
     assert (await integrity.only())["verdict"] == "pass"
-    assert list(integrity.settings.work_dir.iterdir()) == []
+    assert list(integrity.settings.work_dir.glob("*/run-*")) == []
+
+
+async def test_from_the_bus_to_the_bus(start_integrity, a_plan) -> None:
+    """The whole service: a delivery, a leased job, the outbox, the relay."""
+    async with start_integrity() as integrity:
+        heard: asyncio.Queue[Envelope] = asyncio.Queue()
+        wanted = (RunFinished.fact,)
+        await integrity.runtime.bus.subscribe([Subscription("test", "runs", wanted, heard.put)])
+        await integrity.runtime.consume()
+        await integrity.runtime.relay()
+        record = integrity.repository.record("r1", {"a.csv": "x"})
+        facts = [RecordPublished(record=record), PlanPublished(plan=a_plan({"tests": [EXISTENCE]}))]
+        outcomes = await integrity.runtime.bus.publish([message_of(integrity.envelope(fact)) for fact in facts])
+        assert set(outcomes) == {Outcome.ACCEPTED}
+        envelope = await asyncio.wait_for(heard.get(), 20)
+        assert envelope.data is not None
+        assert (envelope.data["run"]["verdict"], envelope.source) == ("pass", "https://integrity.example.org")
+        assert (await integrity.http.get("/readyz")).status_code == 200

@@ -213,7 +213,8 @@ HOSTILE = ["'; DROP TABLE t0; --", '"quoted"', "c0", "a b", "{x}", "t0._row", "Ã
 async def test_hostile_names_and_values_are_only_text(validate) -> None:
     header = ",".join('"' + name.replace('"', '""') + '"' for name in HOSTILE)
     fields = [
-        field(name, codes=[{"code": name}], pattern=".*", missing_values=[]) | {"required": True} for name in HOSTILE
+        field(name, codes=[{"code": name}], pattern=".*", missing_values=[]) | {"required": True}
+        for name in HOSTILE
     ]
     for each in fields:
         each.pop("missing_values")

@@ -149,6 +149,12 @@ class Executor(Protocol):
 
 
 class Plans(Protocol):
+    async def alone(self, plan_id: str) -> None:
+        """Wait until no other transaction handles facts about this plan: of two facts that come at the same
+        time, the second one sees what the first one brought.
+        """
+        ...
+
     async def put(self, plan: PlanSnapshot) -> None:
         """Keep the plan unless a later version of it is known."""
         ...

@@ -13,12 +13,15 @@ from indigo_integrity.application.runs import request_due_runs
 
 async def keep_plan(work: Work, plan: PlanSnapshot) -> None:
     """Remember a plan's state, and run what became due by it."""
+    await work.plans.alone(plan.plan_id)
     await work.plans.put(plan)
     await request_due_runs(work, plan.plan_id)
 
 
 async def keep_record(work: Work, record: RecordSnapshot, fixity_interval: timedelta) -> None:
     """Remember a record's state, run what became due by it, and schedule the re-reading of its files."""
+    if record.plan:
+        await work.plans.alone(record.plan.plan_id)
     await work.records.put(record)
     known = await work.records.get(record.record_id)
     assert known is not None  # just stored, this state or a later one

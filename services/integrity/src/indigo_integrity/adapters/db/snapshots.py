@@ -10,12 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_integrity.adapters.db import tables
 
+_ALONE = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('plan ' || :plan_id, 0))")
+
 
 class PlanRows:
     """``application.ports.Plans``. The maDMP document is left out: no test reads it."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
+
+    async def alone(self, plan_id: str) -> None:
+        await self._conn.execute(_ALONE, {"plan_id": plan_id})
 
     async def put(self, plan: PlanSnapshot) -> None:
         snapshot = plan.model_copy(update={"madmp": {}}).model_dump(mode="json")

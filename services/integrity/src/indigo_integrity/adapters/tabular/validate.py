@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import structlog
 from indigo_contracts.integrity import Finding
 
 from indigo_integrity.adapters.tabular.load import Loaded, load
 from indigo_integrity.adapters.tabular.rows import check_keys, check_rows
 from indigo_integrity.application.ports import TableFiles, TableReport, Trouble
 
-log = structlog.get_logger()
+_INTERRUPT_AGAIN = 0.1
+"""Seconds between two interrupts: one that comes between two statements stops nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,43 +36,48 @@ class DuckdbValidator:
         self._budget = budget
 
     async def validate(self, tables: Sequence[TableFiles], checked: Sequence[str], workspace: Path) -> TableReport:
-        return await asyncio.to_thread(self._validate, tables, set(checked), workspace)
-
-    def _validate(self, tables: Sequence[TableFiles], checked: set[str], workspace: Path) -> TableReport:
         findings: list[Finding] = []
-        rows: dict[str, int] = {}
         with self._connect(tables, workspace) as connection:
-            late = threading.Event()
-
-            def interrupt() -> None:
-                late.set()
-                connection.interrupt()
-
-            timer = threading.Timer(self._budget.seconds, interrupt)
-            timer.start()
+            working = asyncio.create_task(
+                asyncio.to_thread(self._validate, connection, tables, set(checked), workspace, findings)
+            )
+            late = False
             try:
-                loaded: dict[str, Loaded] = {}
-                for number, table in enumerate(tables):
-                    result = load(connection, table, f"t{number}", workspace, keep=self._budget.findings)
-                    loaded[table.spec.name] = result
-                    if table.spec.name in checked:
-                        findings += result.findings
-                        rows[table.spec.name] = result.rows
-                for name in sorted(checked & loaded.keys()):
-                    findings += check_rows(connection, loaded[name], keep=self._budget.findings)
-                    findings += check_keys(connection, loaded[name], loaded, keep=self._budget.findings)
+                done, _ = await asyncio.wait({working}, timeout=self._budget.seconds)
+                late = not done
+            finally:  # also when this run is canceled: a thread cannot be
+                while not working.done():
+                    connection.interrupt()
+                    await asyncio.wait({working}, timeout=_INTERRUPT_AGAIN)
+            try:
+                return TableReport(findings, await working)
             except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
-                if isinstance(error, duckdb.InterruptException) and not late.is_set():
+                if isinstance(error, duckdb.InterruptException) and not late:
                     raise
-                what = "time" if late.is_set() else "memory"
-                log.warning("tables.limit", limit=what)
-                findings.append(_limit(what))
-                return TableReport(findings, rows, complete=False)
+                findings.append(_limit("time" if late else "memory"))
+                return TableReport(findings, {}, complete=False)
             except duckdb.Error as error:
                 raise Trouble(f"the table engine failed: {error}") from error
-            finally:
-                timer.cancel()
-        return TableReport(findings, rows)
+
+    def _validate(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        tables: Sequence[TableFiles],
+        checked: set[str],
+        workspace: Path,
+        findings: list[Finding],
+    ) -> dict[str, int]:
+        """Adds to ``findings`` as it goes, so that they are there when a limit stops it; returns the rows."""
+        loaded: dict[str, Loaded] = {}
+        for number, table in enumerate(tables):
+            result = load(connection, table, f"t{number}", workspace, keep=self._budget.findings)
+            loaded[table.spec.name] = result
+            if table.spec.name in checked:
+                findings += result.findings
+        for name in sorted(checked & loaded.keys()):
+            findings += check_rows(connection, loaded[name], keep=self._budget.findings)
+            findings += check_keys(connection, loaded[name], loaded, keep=self._budget.findings)
+        return {name: loaded[name].rows for name in sorted(checked & loaded.keys())}
 
     def _connect(self, tables: Sequence[TableFiles], workspace: Path) -> duckdb.DuckDBPyConnection:
         spill = workspace / "spill"
