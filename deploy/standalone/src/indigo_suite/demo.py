@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,14 @@ from indigo_suite.cli import database_server
 from indigo_suite.damage import damage, stored_file
 from indigo_suite.layout import Addresses, DataDirectory
 from indigo_suite.ledger_view import ledger, name_of
-from indigo_suite.researcher import Endpoints, Plan, Refused, Researcher, plan_outputs
+from indigo_suite.researcher import Endpoints, Plan, Refused, Researcher, names_of, plan_outputs
 
 EXAMPLE = Path("examples/penguins")
 FOLDERS = {"measurements": "dataset", "summary-program": "software"}
 PATIENCE = 60.0
 """Seconds to wait for the ledger before the demonstration says what is still missing."""
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 118)
 
 
 class Story:
@@ -50,8 +50,14 @@ class Story:
     def say(self, text: str) -> None:
         console.print(f"[dim]{self.elapsed():5.1f} s[/]  {text}", highlight=False)
 
-    async def watch(self, plan: Plan, done: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-        """Follow the ledger until ``done``, live on a terminal, else a line for every change."""
+    async def watch(
+        self, plan: Plan, done: Callable[[list[dict[str, Any]]], bool], *, meanwhile: Awaitable[None] | None = None
+    ) -> list[dict[str, Any]]:
+        """Follow the ledger until ``done``, live on a terminal, else a line for every change.
+
+        ``meanwhile`` is what the researcher does at the same time.
+        """
+        working = asyncio.ensure_future(meanwhile) if meanwhile is not None else None
         promises: list[dict[str, Any]] = []
         view = Live(console=console, refresh_per_second=8) if console.is_terminal else contextlib.nullcontext()
         deadline = time.perf_counter() + PATIENCE
@@ -61,9 +67,14 @@ class Story:
                 self._note(promises, aloud=live is None)
                 if live is not None:
                     live.update(ledger(promises, self.seen))
-                if done(promises):
+                if working is not None and working.done():
+                    working.result()
+                    working = None
+                if working is None and done(promises):
                     break
                 await asyncio.sleep(0.1)
+        if working is not None:
+            await working
         if not console.is_terminal:
             console.print(ledger(promises, self.seen))
         return promises
@@ -120,13 +131,18 @@ async def _tell(story: Story, data: DataDirectory) -> int:
         plan = await researcher.publish_plan(plan)
         outputs = plan_outputs(document)
     story.say(f"plan published; it promises {', '.join(outputs)}")
-    drafts = await _reserved(researcher, plan, outputs)
-    story.say("the repository has opened a draft for each of them")
-    for output in outputs:
-        record = await researcher.deposit(drafts[output], EXAMPLE / FOLDERS[output])
-        story.say(f"{output} deposited and published: {researcher.at.repository}/records/{record['id']}")
+    drafts: dict[str, str] = {}
 
-    promises = await story.watch(plan, lambda found: all(each["state"] == "kept" for each in found))
+    async def deposit_all() -> None:
+        drafts.update(await _reserved(researcher, plan, outputs))
+        story.say("the repository has opened a draft for each of them")
+        for output in outputs:
+            record = await researcher.deposit(drafts[output], EXAMPLE / FOLDERS[output])
+            story.say(f"{output} deposited and published: {researcher.at.repository}/records/{record['id']}")
+
+    promises = await story.watch(
+        plan, lambda found: all(each["state"] == "kept" for each in found), meanwhile=deposit_all()
+    )
     open_promises = [name_of(each) for each in promises if each["state"] != "kept"]
     if open_promises:
         story.say(f"[red]after {PATIENCE:.0f} s these are not kept: {'; '.join(open_promises)}[/]")
@@ -137,7 +153,9 @@ async def _tell(story: Story, data: DataDirectory) -> int:
 
     damaged = await asyncio.to_thread(stored_file, data.repository, drafts["measurements"], "penguins.csv")
     await asyncio.to_thread(damage, damaged)
-    story.say(f"one byte of {damaged} was changed on the disk, behind the repository's back")
+    where = damaged.relative_to(data.repository)
+    story.say("one bit was flipped on the disk, behind the repository's back, in")
+    story.say(f"  {where}")
     await researcher.check_fixity(drafts["measurements"])
     story.say("a fixity run was asked for: every file is read back from storage")
     promises = await story.watch(plan, lambda found: any(each["state"] == "broken" for each in found))
@@ -182,15 +200,14 @@ async def _identifiers(researcher: Researcher, plan: Plan) -> Table:
     for column in ("what", "handle", "DOI", "resolver", "registrar"):
         table.add_column(column, overflow="fold")
     for record in await researcher.records(plan):
-        identifiers = record["identifiers"]
-        doi = identifiers["doi"]
-        resolved = await researcher.call("HEAD", f"{researcher.at.pid}/{identifiers['handle']}")
+        handle, doi = names_of(record)
+        resolved = await researcher.call("HEAD", f"{researcher.at.pid}/{handle}")
         status = await researcher.get(f"{researcher.at.pid}/api/dois/{doi}")
         table.add_row(
             record["kind"],
-            identifiers["handle"],
+            handle,
             doi,
-            f"{resolved.status_code} → {resolved.headers.get('location', '')}",
+            f"{resolved.status_code} → {httpx.URL(resolved.headers.get('location', '')).path}",
             str(status["observed_state"]),
         )
     return table
@@ -211,5 +228,5 @@ async def _placement(researcher: Researcher, drafts: dict[str, str]) -> Table:
 def _where_to_look(data: DataDirectory) -> None:
     at = os.path.relpath(data.root)
     console.print(f"\nEverything is in [bold]{at}[/]: the OCFL store in repository/, disk and tape in storage/.")
-    console.print(f"Look at the pages:  [bold]{sys.executable and '.venv/bin/indigo'} up --data-dir {at}[/]")
+    console.print(f"Look at the pages:  [bold].venv/bin/indigo up --data-dir {at}[/]")
     console.print(f"See what was said:  [bold].venv/bin/indigo events --data-dir {at}[/] (while it is up)")

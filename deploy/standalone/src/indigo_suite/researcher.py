@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from indigo_kernel.ids import new_id
 
 MADMP = "application/vnd.org.rd-alliance.dmp-common.v1.2+json"
 CHUNK = 1024 * 1024
@@ -105,7 +106,12 @@ class Researcher:
 
     async def check_fixity(self, record_id: str) -> dict[str, Any]:
         """Ask for every file of a record to be read back from storage now."""
-        response = await self.call("POST", f"{self.at.integrity}/api/fixity", json={"record_id": record_id})
+        response = await self.call(
+            "POST",
+            f"{self.at.integrity}/api/fixity",
+            json={"record_id": record_id},
+            headers={"idempotency-key": f'"{new_id()}"'},
+        )
         run: dict[str, Any] = response.json()
         return run
 
@@ -118,6 +124,11 @@ async def _chunks(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while chunk := await asyncio.to_thread(file.read, CHUNK):
             yield chunk
+
+
+def names_of(record: dict[str, Any]) -> tuple[str, str]:
+    """Handle and DOI of a record."""
+    return record["pids"]["handle"]["identifier"], record["pids"]["doi"]["identifier"]
 
 
 def plan_outputs(document: Path) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from indigo_suite.damage import damage, stored_file
 from indigo_suite.layout import ROUTES
-from indigo_suite.researcher import Plan, Researcher
+from indigo_suite.researcher import Plan, Researcher, names_of
 
 T = TypeVar("T")
 
@@ -118,13 +118,13 @@ class LifeCycleStory:
         records = await researcher.records(plan)
         assert sorted(each["kind"] for each in records) == ["dataset", "dmp", "software"]
         for record in records:
-            names = record["identifiers"]
-            for name in (names["handle"], names["doi"]):
+            handle, doi = names_of(record)
+            for name in (handle, doi):
                 answer = await researcher.call("HEAD", f"{researcher.at.pid}/{name}")
                 assert answer.status_code == 302, name
                 page = await researcher.call("GET", answer.headers["location"], headers={"accept": "text/html"})
-                assert names["doi"] in page.text
-            status = await researcher.get(f"{researcher.at.pid}/api/dois/{names['doi']}")
+                assert doi in page.text
+            status = await researcher.get(f"{researcher.at.pid}/api/dois/{doi}")
             assert status["observed_state"] == "findable"
 
     async def storage_has_the_bytes(self, researcher: Researcher, drafts: dict[str, str]) -> None:
