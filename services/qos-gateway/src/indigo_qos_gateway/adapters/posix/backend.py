@@ -173,7 +173,7 @@ class PosixBackend:
         step = self._steps.get(handle)
         if step is not None and step.task is not None:
             step.stop.set()
-            await asyncio.wait([step.task])
+            await asyncio.gather(step.task, return_exceptions=True)  # the file tells how far it came
             self._steps.pop(handle, None)
 
     async def health(self) -> BackendHealth:
@@ -192,8 +192,7 @@ class PosixBackend:
         for step in self._steps.values():
             step.stop.set()
         tasks = [step.task for step in self._steps.values() if step.task is not None]
-        if tasks:
-            await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._steps.clear()
 
     async def _prepare(self) -> None:

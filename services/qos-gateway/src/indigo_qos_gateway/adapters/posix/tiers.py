@@ -84,7 +84,7 @@ class Tiers:
             if seen.locality is Locality.LOST:
                 raise StorageDamage(f"{path} is a stub without a tape copy")
             if seen.storage_class == target:
-                self._disk.attributes.remove(held.fd, RECALL)
+                self._tidy(held, seen)
             elif seen.stub:
                 self._recall(held, seen, watch, keep_copy=target == DISK_AND_TAPE)
             elif target == DISK_ONLY:
@@ -107,6 +107,13 @@ class Tiers:
         if len(found) > 1:
             raise StorageDamage(f"The copies of {path} on disk and on tape differ")
         return found.pop()
+
+    def _tidy(self, held: Held, seen: Seen) -> None:
+        """Finish what a process that died left of an earlier change."""
+        self._disk.attributes.remove(held.fd, RECALL)
+        if seen.storage_class == DISK_ONLY and seen.copy is not None:
+            self._tape.remove(seen.copy)
+            self._disk.attributes.remove(held.fd, COPY)
 
     def _migrate(self, held: Held, seen: Seen, watch: Watch, *, keep_disk: bool) -> None:
         attributes = self._disk.attributes

@@ -1,0 +1,189 @@
+"""The POSIX back-end: the contract of all back-ends, and what only files and directories can do wrong."""
+
+import os
+from pathlib import Path
+
+import pytest
+from indigo_contracts.qos import Locality
+from indigo_kernel.problems import BadRequest, Conflict, NotFound
+from indigo_qos_gateway.adapters.posix import tree
+from indigo_qos_gateway.adapters.posix.backend import PosixBackend
+from indigo_qos_gateway.adapters.posix.classes import Place
+from indigo_qos_gateway.domain.errors import StorageDamage
+from indigo_qos_gateway.domain.storage import StepState
+from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked
+
+
+def make(tmp_path: Path) -> PosixBackend:
+    return PosixBackend("posix", tmp_path / "disk", tmp_path / "tape", Place("Ifca", "ES"))
+
+
+def tape_files(tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "tape").rglob("*") if path.is_file()]
+
+
+class TestPosix(BackendContract):
+    @pytest.fixture
+    def backend(self, tmp_path):
+        return make(tmp_path)
+
+
+class TestPosixWithoutExtendedAttributes(BackendContract):
+    @pytest.fixture
+    def backend(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(tree, "supports_extended_attributes", lambda _: False)
+        return make(tmp_path)
+
+    async def test_it_says_so(self, backend):
+        assert "extended attributes" in (await backend.health()).notes[0]
+
+    async def test_no_sidecar_is_left_behind(self, backend, tmp_path):
+        await backend.write("/file", chunked(DATA))
+        for target in ("TapeOnly", "DiskAndTape", "DiskOnly", "TapeOnly"):
+            await bring(backend, "/file", target)
+        await backend.delete("/file")
+        assert list((tmp_path / "disk/.indigo/attributes").iterdir()) == []
+        assert tape_files(tmp_path) == []
+
+
+async def test_a_stub_looks_like_one_of_a_storage_manager(tmp_path):
+    backend = make(tmp_path)
+    await backend.write("/file", chunked(DATA))
+    path = tmp_path / "disk/file"
+    before = path.stat()
+    await bring(backend, "/file", "TapeOnly")
+    stub = path.stat()
+    assert (stub.st_size, stub.st_mtime_ns, stub.st_mode) == (before.st_size, before.st_mtime_ns, before.st_mode)
+    assert stub.st_blocks * 512 < 64 * 1024 < stub.st_size
+    assert {"user.storm.migrated", "user.storm.checksum.sha256"} <= set(os.listxattr(path))
+    assert len(tape_files(tmp_path)) == 1
+    await bring(backend, "/file", "DiskOnly")
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    assert tape_files(tmp_path) == []
+
+
+async def test_provided_attributes_are_those_of_the_observed_class(tmp_path):
+    backend = make(tmp_path)
+    await backend.write("/file", chunked(DATA))
+    assert (await backend.status("/file")).provided["cdmi_data_redundancy"] == "1"
+    await bring(backend, "/file", "DiskAndTape")
+    provided = (await backend.status("/file")).provided
+    assert (provided["cdmi_data_redundancy"], provided["cdmi_geographic_placement"]) == ("2", ["ES"])
+
+
+async def test_a_stub_of_another_manager_is_on_tape_and_one_without_a_mark_is_lost(tmp_path):
+    backend = make(tmp_path)
+    await backend.write("/first", chunked(b"x"))
+    path = tmp_path / "disk/foreign"
+    with path.open("wb") as file:
+        file.truncate(1 << 20)
+    lost = await backend.status("/foreign")
+    assert lost.locality is Locality.LOST
+    assert lost.provided == {}
+    assert (await bring(backend, "/foreign", "DiskOnly")).error == "/foreign is a stub without a tape copy"
+    os.setxattr(path, "user.storm.migrated", b"2019-01-01T00:00:00Z")
+    assert (await backend.status("/foreign")).locality is Locality.TAPE
+
+
+async def test_a_file_that_was_written_to_has_no_tape_copy_any_more(tmp_path):
+    backend = make(tmp_path)
+    await backend.write("/file", chunked(b"first"))
+    await bring(backend, "/file", "DiskAndTape")
+    path = tmp_path / "disk/file"
+    path.write_bytes(b"second")
+    os.utime(path, ns=(1, path.stat().st_mtime_ns + 1_000_000))
+    assert (await backend.status("/file")).storage_class == "DiskOnly"
+    await bring(backend, "/file", "TapeOnly")
+    await bring(backend, "/file", "DiskOnly")
+    assert await all_of(backend, "/file") == b"second"
+
+
+async def test_the_last_good_copy_is_never_given_up(tmp_path):
+    backend = make(tmp_path)
+    await backend.write("/file", chunked(DATA))
+    await bring(backend, "/file", "DiskAndTape")
+    (copy,) = tape_files(tmp_path)
+    good = copy.read_bytes()
+    copy.write_bytes(b"!" + good[1:])
+    progress = await bring(backend, "/file", "TapeOnly")
+    assert progress.state is StepState.FAILED
+    assert "differ" in progress.error
+    assert await all_of(backend, "/file") == DATA
+    with pytest.raises(StorageDamage, match="differ"):
+        await backend.digest("/file")
+    copy.write_bytes(good)
+    disk = tmp_path / "disk/file"
+    before = disk.stat()
+    with disk.open("r+b") as file:
+        file.write(b"!")
+    os.utime(disk, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (await bring(backend, "/file", "DiskOnly")).state is StepState.FAILED
+    assert copy.read_bytes() == good
+
+
+async def test_a_damaged_or_missing_tape_copy_is_not_recalled(tmp_path):
+    backend = make(tmp_path)
+    await backend.write("/file", chunked(DATA))
+    await bring(backend, "/file", "TapeOnly")
+    (copy,) = tape_files(tmp_path)
+    good = copy.read_bytes()
+    copy.write_bytes(good[:-1])
+    assert (await bring(backend, "/file", "DiskOnly")).state is StepState.FAILED
+    assert not (await backend.status("/file")).recalling
+    copy.unlink()
+    assert "missing" in (await bring(backend, "/file", "DiskOnly")).error
+    copy.write_bytes(good)
+    assert (await bring(backend, "/file", "DiskOnly")).state is StepState.DONE
+    assert await all_of(backend, "/file") == DATA
+
+
+@pytest.fixture
+def secret(tmp_path):
+    directory = tmp_path / "outside"
+    directory.mkdir()
+    (directory / "secret").write_bytes(b"secret")
+    return directory
+
+
+async def test_links_lead_nowhere(tmp_path, secret):
+    backend = make(tmp_path)
+    await backend.write("/box/file", chunked(b"x"))
+    disk = tmp_path / "disk"
+    (disk / "link").symlink_to(secret / "secret")
+    (disk / "box/way").symlink_to(secret)
+    os.mkfifo(disk / "pipe")
+    for path in ("/link", "/box/way", "/box/way/secret", "/pipe"):
+        with pytest.raises(NotFound):
+            await backend.status(path)
+        with pytest.raises(NotFound):
+            await all_of(backend, path)
+    for path in ("/link", "/box/way/new"):
+        with pytest.raises(Conflict):
+            await backend.write(path, chunked(b"overwritten"))
+    assert (secret / "secret").read_bytes() == b"secret"
+    assert sorted(path.name for path in secret.iterdir()) == ["secret"]
+    assert [each.name for each in await backend.children("/")] == ["box"]
+    assert [each.name for each in await backend.children("/box")] == ["file"]
+
+
+async def test_the_hidden_directory_is_not_part_of_the_tree(tmp_path):
+    backend = make(tmp_path)
+    await backend.write("/file", chunked(b"x"))
+    with pytest.raises(BadRequest):
+        await backend.status("/.indigo")
+    with pytest.raises(BadRequest):
+        await backend.write("/.indigo/work/x", chunked(b"x"))
+    assert (await backend.write("/box/.indigo", chunked(b"x"))).size == 1
+
+
+async def test_closing_stops_what_runs(tmp_path):
+    backend = make(tmp_path)
+    await backend.write("/file", chunked(DATA))
+    await backend.start("/file", "TapeOnly")
+    await backend.close()
+    assert await backend.digest("/file")
+
+
+async def test_tiers_that_cannot_be_used_are_told(tmp_path):
+    (tmp_path / "disk").write_bytes(b"a file")
+    assert not (await make(tmp_path).health()).usable
