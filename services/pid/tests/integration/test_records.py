@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
+from indigo_contracts.dmp import Person
 from indigo_contracts.pid import DoiRegistered
 from indigo_contracts.repository import (
     Identifiers,
@@ -183,6 +186,28 @@ async def test_metadata_no_registrar_would_take_fails_with_the_reason_and_recove
     await pid.deliver(RecordUpdated(record=record(state=RecordState.PUBLISHED, version=2)))
     await pid.work_off()
     assert (await pid.doi("r1"))["status"] == "done"
+
+
+async def test_an_error_of_ours_ends_as_a_failure_people_see(pid, story):
+    await pid.deliver(*story[:2])
+    async with pid.runtime.database.engine.begin() as conn:
+        await conn.execute(sa.text("UPDATE dois SET attributes = '{}'"))  # what no code of ours writes
+    for _ in range(10):
+        await pid.work_off()
+        pid.clock.advance(timedelta(minutes=11))
+    assert await pid.work_off() == 0
+    (failed,) = await pid.facts("pid.doi.failed.v1")
+    assert "could not be processed here" in failed["reason"]
+    assert (await pid.doi("r1"))["status"] == "failed"
+    await pid.deliver(story[2])
+    await pid.work_off()
+    assert (await pid.doi("r1"))["status"] == "done"
+
+
+async def test_mail_addresses_are_not_shown(pid, record):
+    published = record(state=RecordState.PUBLISHED, creators=[Person(name="Ana", email="ana@example.org")])
+    await pid.deliver(RecordPublished(record=published))
+    assert (await pid.identifier_of("r1"))["record"]["creators"][0]["email"] is None
 
 
 async def test_a_landing_page_nobody_may_be_sent_to_is_a_dead_letter(pid, record):

@@ -10,7 +10,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 from indigo_contracts.pid import IdentifierState
+from indigo_kernel.http.openapi import Responses, responses
 from indigo_kernel.http.params import Int64
+from indigo_kernel.problems import BadRequest
 
 from indigo_pid.api.deps import Deps
 from indigo_pid.api.schemas import AdminValue, HandleData, HandleRecord, HandleValue, handle_instant
@@ -32,11 +34,18 @@ Types = Annotated[
 Indices = Annotated[list[Int64] | None, Query(alias="index", description="only values at these indices")]
 
 
+_ERRORS: Responses = {
+    # What the kernel refuses before it comes here is a problem document.
+    400: {**responses(BadRequest)[400], "model": HandleRecord},
+    404: {"description": "No such handle", "model": HandleRecord},
+}
+
+
 def handle_routes(deps: Deps) -> APIRouter:
     """The routes under ``/api/handles``. Only what resolves, or did, is a handle: reserved names are not."""
     router = APIRouter(prefix="/api/handles", tags=["handles"])
 
-    @router.get("/{handle:path}", response_model_exclude_none=True, responses={404: {"model": HandleRecord}})
+    @router.get("/{handle:path}", response_model_exclude_none=True, responses=_ERRORS)
     async def read_handle(
         response: Response, handle: Handle, types: Types = None, indices: Indices = None
     ) -> HandleRecord:

@@ -54,7 +54,7 @@ class Identifier:
     metadata: Mapping[str, Any] | None = None
     owner: Owner | None = None
     record: RecordSnapshot | None = None
-    """What was last heard of the record, without its files and identifiers."""
+    """What was last heard of the record; see ``essence``."""
     reason: str | None = None
     """Why it was tombstoned."""
 
@@ -170,5 +170,6 @@ class Identifier:
 
 
 def essence(record: RecordSnapshot) -> RecordSnapshot:
-    """The part of a record its identifier needs: no files, and not the identifiers it was told itself."""
-    return record.model_copy(update={"files": [], "identifiers": Identifiers()})
+    """What an identifier keeps of its record: no files, no mail addresses, and not the names it got here."""
+    people = [person.model_copy(update={"email": None}) for person in record.creators]
+    return record.model_copy(update={"files": [], "identifiers": Identifiers(), "creators": people})
