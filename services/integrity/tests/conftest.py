@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from indigo_contracts.dmp import Person, PlannedOutput, PlanPublished, PlanSnapshot, PlanState
 from indigo_contracts.envelope import Envelope, Fact
 from indigo_contracts.repository import (
@@ -42,6 +42,7 @@ from indigo_kernel.runtime import Runtime
 
 ISSUER = "https://issuer.example.org"
 REPOSITORY = "https://repository.example.org/repository"
+STORAGE_FAULT = -1
 DMP = "https://dmp.example.org"
 
 
@@ -52,7 +53,7 @@ class Repository(httpx.AsyncBaseTransport):
         self.files: dict[str, dict[str, bytes]] = {}
         self.down = False
         self.answers: dict[str, int] = {}
-        """Status codes instead of a file's bytes, by key; 0 breaks off half-way."""
+        """Status codes instead of a file's bytes, by key; 0 breaks off half-way, -1 is a storage fault."""
         self.app = FastAPI()
         self._verifier = verifier
         self._asgi = httpx.ASGITransport(self.app, raise_app_exceptions=False)
@@ -69,6 +70,8 @@ class Repository(httpx.AsyncBaseTransport):
             if content is None:
                 return Response(status_code=404)
             status = self.answers.get(key, 200)
+            if status == STORAGE_FAULT:
+                return JSONResponse({"status": 503, "reason": "storage-fault"}, 503, {"retry-after": "60"})
             if status == 0:
                 return StreamingResponse(self._half(content), headers={"content-length": str(len(content))})
             return Response(content if status == 200 else b"", status)

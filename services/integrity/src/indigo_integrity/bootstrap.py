@@ -10,6 +10,7 @@ from indigo_contracts.envelope import Fact
 from indigo_contracts.repository import RecordPublished, RecordUpdated, RecordWithdrawn
 from indigo_kernel.db.inbox import subscription
 from indigo_kernel.db.jobs import Worker
+from indigo_kernel.http.client import Retries
 from indigo_kernel.platform import Platform
 from indigo_kernel.runtime import Runtime
 
@@ -26,6 +27,9 @@ from indigo_integrity.consumers.on_plan import on_plan
 from indigo_integrity.consumers.on_record import on_record
 from indigo_integrity.consumers.run_worker import RunWorker
 from indigo_integrity.settings import Settings
+
+_ONCE = Retries(tries=1)
+"""The job of a run is what is tried again, after pauses that hold no worker."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -80,7 +84,7 @@ def _tools(settings: Settings, platform: Platform) -> Tools:
         scratch_mb=max(settings.max_download_bytes >> 20, 1),
     )
     return Tools(
-        source=HttpRecords(platform.client(str(settings.repository_url))),
+        source=HttpRecords(platform.client(str(settings.repository_url), retries=_ONCE)),
         workspaces=Workspaces(settings.work_dir),
         tables=DuckdbValidator(budget),
         executor=Bubblewrap(),

@@ -188,11 +188,13 @@ async def test_withdrawn_record_is_not_judged(integrity) -> None:
 
 async def test_missing_changed_and_unreadable_are_told_apart(integrity) -> None:
     await integrity.plan({"tests": [EXISTENCE | {"files": ["README.md", "a.csv"], "min_bytes": 1000}]})
-    await integrity.publish("r1", {"a.csv": "aa", "b.csv": "bb", "c.csv": "cc", "d.csv": "dd", "e.csv": "ee"})
+    await integrity.publish(
+        "r1", {"a.csv": "aa", "b.csv": "bb", "c.csv": "cc", "d.csv": "dd", "e.csv": "ee", "f.csv": "ff"}
+    )
     stored = integrity.repository.files["r1"]
     stored["a.csv"] = b"aX"
     del stored["b.csv"]
-    integrity.repository.answers = {"c.csv": 500, "d.csv": 0}
+    integrity.repository.answers = {"c.csv": 500, "d.csv": 0, "f.csv": -1}
     await integrity.work_off()
     run = await integrity.only()
     assert run["verdict"] == "fail"
@@ -201,6 +203,7 @@ async def test_missing_changed_and_unreadable_are_told_apart(integrity) -> None:
         ("file-missing", "b.csv"),
         ("file-unreadable", "c.csv"),
         ("file-unreadable", "d.csv"),
+        ("file-unreadable", "f.csv"),
         ("file-missing", "README.md"),
         ("too-small", None),
     }
@@ -212,6 +215,7 @@ async def test_missing_changed_and_unreadable_are_told_apart(integrity) -> None:
         ("b.csv", "missing"),
         ("c.csv", "unreadable"),
         ("d.csv", "unreadable"),
+        ("f.csv", "unreadable"),
     ]
     assert failed["files"][0]["observed_sha256"] != failed["files"][0]["expected_sha256"]
 

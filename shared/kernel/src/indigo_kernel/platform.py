@@ -33,7 +33,7 @@ from indigo_kernel.db.feed import events_router
 from indigo_kernel.db.uow import Database
 from indigo_kernel.health import HealthChecks
 from indigo_kernel.http.app import create_api
-from indigo_kernel.http.client import internal_client
+from indigo_kernel.http.client import Retries, internal_client
 from indigo_kernel.http.limits import InputLimits
 from indigo_kernel.problems import NotFound
 from indigo_kernel.runtime import Background, Close, Runtime
@@ -121,9 +121,12 @@ class Platform:
         if not self.bus.healthy():
             raise ConnectionError("deliveries cannot flow now")
 
-    def client(self, base_url: str) -> httpx.AsyncClient:
-        """A client for another service of the suite: our token, trace, retries. Closed with the runtime."""
-        client = internal_client(base_url, auth=self.service_auth, transport=self._transport)
+    def client(self, base_url: str, *, retries: Retries | None = None) -> httpx.AsyncClient:
+        """A client for another service of the suite: our token, trace, retries. Closed with the runtime.
+
+        ``retries`` other than the usual ones are for callers that have their own way to try again.
+        """
+        client = internal_client(base_url, auth=self.service_auth, retries=retries, transport=self._transport)
         self._close.append(client.aclose)
         return client
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -15,6 +16,9 @@ from indigo_integrity.application.ports import Observed, Trouble
 _GONE = {httpx.codes.NOT_FOUND, httpx.codes.GONE}
 _NOT_NOW = {401, 403, 429, 502, 503, 504}
 """Answers that say nothing about the file: not allowed in, come back later."""
+
+_STORAGE_FAULT = "storage-fault"
+"""What the repository's problem document says in ``reason`` when the trouble is with one file."""
 
 _API = "/api/"
 
@@ -49,6 +53,8 @@ class HttpRecords:
             async with self._client.stream("GET", _path(file.url), headers=plain) as response:
                 if response.status_code in _GONE:
                     return Observed("missing")
+                if await _storage_fault(response):
+                    return Observed("unreadable", reason="the repository's storage does not give it back whole")
                 if response.status_code in _NOT_NOW:
                     raise Trouble(f"the repository answered {response.status_code} for {file.key}")
                 if response.status_code != httpx.codes.OK:
@@ -56,6 +62,17 @@ class HttpRecords:
                 return await _digest(response, to)
         except httpx.HTTPError as error:
             return Observed("unreadable", reason=f"reading broke off: {error!r}")
+
+
+async def _storage_fault(response: httpx.Response) -> bool:
+    """Whether the repository is well, and says that its storage lost or cut this one file."""
+    if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+        return False
+    try:
+        problem = json.loads(await response.aread())
+    except ValueError:
+        return False  # not the repository's own answer: something in between has no way to it
+    return isinstance(problem, dict) and problem.get("reason") == _STORAGE_FAULT
 
 
 def _path(url: str) -> str:

@@ -31,12 +31,17 @@ async def run_existence(subject: Subject, tools: Tools) -> Outcome:
     findings += _promised(subject)
     counts = {"files": len(record.files), "damaged": len(damaged), "bytes": read_bytes}
     if findings:
-        summary = f"{len(findings)} of the expected files are not as they should be"
-        if not damaged:
-            summary = "The record does not have what the plan lists"
+        summary = _named(damaged) if damaged else "The record does not have what the plan lists"
         return Outcome(Verdict.FAIL, summary, findings, counts, damaged=damaged)
     summary = f"{len(record.files)} files, {read_bytes} bytes read back, all unchanged"
     return Outcome(Verdict.PASS, summary, [], counts)
+
+
+def _named(damaged: list[DamagedFile]) -> str:
+    """The damage in a sentence that names a file: it is what people see first."""
+    first, others = damaged[0], len(damaged) - 1
+    more = f", and {others} more" if others else ""
+    return f"{first.file} is {first.problem}{more}"
 
 
 def _promised(subject: Subject) -> list[Finding]:
