@@ -17,8 +17,8 @@ from typing import Any
 from indigo_contracts.asyncapi import asyncapi
 from indigo_contracts.envelope import Fact
 from indigo_contracts.problems import BASE, PROBLEMS
-from indigo_contracts.registry import FACTS, facts_of
-from indigo_kernel.settings import ServiceSettings, settings_table
+from indigo_contracts.registry import FACTS
+from indigo_kernel.settings import settings_table
 
 from indigo_suite.services import SERVICE_KINDS, Kind
 
@@ -39,7 +39,7 @@ def files(root: Path) -> Iterator[tuple[Path, str]]:
     for name, kind in SERVICE_KINDS.items():
         yield root / "docs" / "api" / f"{name}.openapi.json", _json(kind.example().api.openapi())
         readme = root / "services" / name / "README.md"
-        yield readme, _readme(readme.read_text(), name, kind)
+        yield readme, _with_settings(readme.read_text(), kind)
 
 
 def compatible(old: dict[str, Any], new: dict[str, Any], at: str = "") -> list[str]:
@@ -132,25 +132,12 @@ def _problems() -> str:
     )
 
 
-def _readme(text: str, name: str, kind: Kind) -> str:
-    sent = facts_of(name.split("-", 1)[0])
-    text = _between(text, "events-out", _fact_table(sent))
-    text = _between(text, "events-in", _fact_table(kind.receives()))
-    settings: type[ServiceSettings] = kind.settings
-    return _between(text, "settings", settings_table(settings))
-
-
-def _fact_table(facts: list[type[Fact]]) -> str:
-    rows = (f"[`{fact.fact}`](../../docs/events/{fact.fact}.md) | {_meaning(fact)}" for fact in facts)
-    return _table("fact | meaning", rows)
-
-
-def _between(text: str, mark: str, content: str) -> str:
-    """Replace what stands between ``<!-- mark -->`` and ``<!-- /mark -->``; both must be there."""
-    pattern = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
-    if not pattern.search(text):
-        raise SystemExit(f"a service's README lacks <!-- {mark} --> … <!-- /{mark} -->")
-    return pattern.sub(lambda match: f"{match[1]}{content}\n{match[2]}", text)
+def _with_settings(text: str, kind: Kind) -> str:
+    """A service's README with the table of its settings as they are."""
+    table = re.compile(r"\| setting \| default \| meaning \|\n(?:\|.*\n)+")
+    if not table.search(text):
+        raise SystemExit("a service's README lacks the table of its settings")
+    return table.sub(lambda _: settings_table(kind.settings) + "\n", text)
 
 
 def main() -> int:
