@@ -158,14 +158,19 @@ async def _tell(story: Story, data: DataDirectory) -> int:
     story.say(f"  {where}")
     await researcher.check_fixity(drafts["measurements"])
     story.say("a fixity run was asked for: every file is read back from storage")
-    promises = await story.watch(plan, lambda found: any(each["state"] == "broken" for each in found))
-    broken = [each for each in promises if each["state"] == "broken"]
-    if not any("penguins.csv" in json.dumps(each["evidence"]) for each in broken):
+    promises = await story.watch(plan, lambda found: bool(_naming("penguins.csv", found)))
+    broken = _naming("penguins.csv", promises)
+    if not broken:
         story.say("[red]the damage was not found[/]")
         return 1
     for each in broken:
         story.say(f"[yellow]broken: {name_of(each)}: {each['evidence']['summary']}[/]")
     return 0
+
+
+def _naming(file: str, promises: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Broken promises whose evidence names ``file``."""
+    return [each for each in promises if each["state"] == "broken" and file in json.dumps(each["evidence"])]
 
 
 @contextlib.asynccontextmanager
