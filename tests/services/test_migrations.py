@@ -65,6 +65,7 @@ async def test_a_service_refuses_to_start_on_another_revision(make_database, ser
                     else {}
                 ),
                 **({f"{prefix}_STORAGE_DIR": "/nowhere"} if service == "repository" else {}),
+                **({f"{prefix}_WORK_DIR": "/nowhere"} if service == "integrity" else {}),
                 **(
                     {f"{prefix}_POSIX_DISK_DIR": "/nowhere/disk", f"{prefix}_POSIX_TAPE_DIR": "/nowhere/tape"}
                     if service == "qos-gateway"

@@ -163,7 +163,7 @@ class ExecutorContract:
         assert b"No space left" in done.stderr
 
     @pytest.mark.parametrize(
-        "place", ["/input/a.csv", "/input/new", "/software/main.py", "/usr/x", "/etc/x", "/dev/x", "/x", "/root/x"]
+        "place", ["/input/a.csv", "/input/new", "/software/main.py", "/usr/x", "/etc/x", "/dev/x", "/x", "/srv/x"]
     )
     async def test_nothing_else_can_be_written(self, run: Run, place: str) -> None:
         done = await run(f"""
