@@ -319,6 +319,9 @@ def _storage(
     return _reading(transition.plan, PromiseKind.STORAGE, ("path", path), outcome, evidence, classes=classes)
 
 
+_TOLD = 5
+"""Findings of a run the ledger shows; the report has all."""
+
 _VERDICTS = {Verdict.PASS: Outcome.GOOD, Verdict.FAIL: Outcome.BAD}
 
 
@@ -336,6 +339,7 @@ def _(fact: RunFinished, event_id: str, at: datetime) -> list[Reading]:
         record_id=run.record_id,
         verdict=run.verdict.value if run.verdict else None,
         counts=run.counts,
+        findings=[finding.model_dump(mode="json") for finding in run.findings[:_TOLD]],
         report_url=run.report_url,
     )
     return _reading(run.plan, PromiseKind.TEST, VERDICT, outcome, evidence, test=run.test, level=run.level)
