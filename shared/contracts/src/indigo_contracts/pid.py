@@ -66,7 +66,7 @@ class _DoiFact(Fact):
 
 
 class DoiRegistered(_DoiFact):
-    """The registrar was seen to hold the DOI in the wanted state."""
+    """The registrar was seen to hold the DOI in the wanted state; stated again when its metadata has changed."""
 
     fact: ClassVar[str] = "pid.doi.registered.v1"
     state: Literal["registered", "findable"]
