@@ -270,3 +270,21 @@ async def test_facts_about_records_nobody_knows_change_nothing(suite):
     await suite.give(FixityFailed(run_id="r", record_id="nobody", files=[], checked_at=NOW))
     assert await suite.work("verify") == 0
     assert await suite.fact_names() == []
+
+
+async def test_files_that_others_read_well_again_are_verified_and_cleared(suite, ada):
+    record_id = await suite.published(ada, {"a.txt": b"a"})
+    stored = suite.stored("a.txt")
+    stored.write_bytes(b"x")
+    damaged = DamagedFile(file="a.txt", problem="changed", expected_sha256="0" * 64)
+    await suite.give(FixityFailed(run_id="run-1", record_id=record_id, files=[damaged], checked_at=NOW))
+    assert await suite.work("verify") == 1
+    stored.write_bytes(b"a")
+    await suite.give(run(record_id, verdict=Verdict.PASS, finished=NOW))
+    assert await suite.work("verify") == 1
+    (fact,) = await suite.facts("repository.file.repaired.v1")
+    assert fact["file"] == "a.txt"
+    (listed,) = (await suite.http.get(f"/api/records/{record_id}/files")).json()["entries"]
+    assert listed["damage"] is None
+    await suite.give(run(record_id, verdict=Verdict.PASS, finished=NOW))
+    assert await suite.work("verify") == 0  # nothing is marked any more

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 import structlog
+from indigo_contracts.dmp import TestLevel
 from indigo_contracts.integrity import DamagedFile, FixityFailed, RunSnapshot, RunState, Verdict
 from indigo_contracts.pid import IdentifierSnapshot
 from indigo_contracts.qos import TransitionSnapshot
@@ -90,6 +91,14 @@ async def take_run(work: Work, run: RunSnapshot, agent: str) -> None:
             detail={"run_id": run.run_id, "report_url": run.report_url},
         )
     )
+    if run.level is TestLevel.EXISTENCE and run.verdict is Verdict.PASS:
+        await _look_again(work, record, run.run_id)
+
+
+async def _look_again(work: Work, record: Record, run_id: str) -> None:
+    """Somebody read every file well: those marked as damaged here are verified, and cleared when it is so."""
+    if any(file.damage is not None for file in await work.files.of(record.id)):
+        await work.enqueue(fixity.JOB, record.id, {"run_id": run_id})
 
 
 async def take_transition(work: Work, transition: TransitionSnapshot, agent: str) -> None:
