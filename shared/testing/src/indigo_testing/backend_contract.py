@@ -13,7 +13,7 @@ from itertools import permutations
 
 import pytest
 from indigo_contracts.qos import Locality
-from indigo_kernel.problems import ChecksumMismatch, Conflict, NotFound, Unavailable
+from indigo_kernel.problems import BadRequest, ChecksumMismatch, Conflict, NotFound, Unavailable
 from indigo_qos_gateway.application.ports import Backend
 from indigo_qos_gateway.domain.storage import Content, ObjectType, Progress, StepState
 
@@ -105,6 +105,14 @@ class BackendContract:
             await backend.delete("/nothing")
         handle = await backend.start("/nothing", "DiskAndTape")
         assert (await backend.poll("/nothing", handle, PATIENCE)).state is StepState.FAILED
+
+    @pytest.mark.parametrize("path", ["/../out", "/box/../../out", "/box/./x", "//x", "/box//x"])
+    async def test_no_path_leads_out(self, backend: Backend, path: str) -> None:
+        await backend.write("/box/file", chunked(b"x"))
+        with pytest.raises(BadRequest):
+            await backend.write(path, chunked(b"x"))
+        with pytest.raises(BadRequest):
+            await backend.status(path)
 
     async def test_objects_and_containers_do_not_replace_each_other(self, backend: Backend) -> None:
         await backend.write("/object", chunked(b"x"))

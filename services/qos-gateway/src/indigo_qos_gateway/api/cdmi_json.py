@@ -136,10 +136,8 @@ def _children(names: list[str], selection: Selection) -> dict[str, Any]:
     span = selection.span("children")
     shown = names[span.first : span.last + 1] if span else names
     first = span.first if span else 0
-    known: dict[str, Any] = {"children": shown}
-    if shown:
-        known["childrenrange"] = str(Span(first, first + len(shown) - 1))
-    return known
+    told = str(Span(first, first + len(shown) - 1)) if shown else ""
+    return {"childrenrange": told, "children": shown}
 
 
 def _encoded(data: bytes, wanted: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from indigo_contracts.problems import FieldError
@@ -135,11 +136,8 @@ def _check_slash(request: Request, about: Target, dialect: Dialect, status: Stat
     if status.object_type is ObjectType.DATAOBJECT and about.slash:
         raise ObjectNotFound(f"{about.path}/")
     if status.object_type is ObjectType.CONTAINER and not about.slash:
-        location = request.scope.get("root_path", "") + request.url.path.removeprefix(
-            request.scope.get("root_path", "")
-        )
-        query = request.scope["query_string"].decode()
-        target = f"{location}/" + (f"?{query}" if query else "")
+        query: bytes = request.scope["query_string"]
+        target = quote(request.url.path) + "/" + (f"?{query.decode()}" if query else "")
         return Response(status_code=301, headers={"location": target, **dialect.headers})
     return None
 
@@ -149,10 +147,9 @@ async def _object(here: Service, who: Principal, view: View, selection: Selectio
     value = None
     if selection.names("value"):
         check_read(who, view.status.path)
-        span = selection.span("value")
-        value = (await values.value_of(here.gateway, view, span), span)
+        value = await values.value_of(here.gateway, view, selection.span("value"))
     elif selection.wants("value") and dialect.strict and _at_hand(who, view):
-        value = (await values.value_of(here.gateway, view, None), None)
+        value = await values.value_of(here.gateway, view, None)
     return respond(object_json(view, selection, dialect, here.polling_ms, value), dialect, OBJECT)
 
 

@@ -54,8 +54,11 @@ async def bytes_response(gateway: Gateway, view: View, request: Request, dialect
     return StreamingResponse(chunks, status_code=206 if span else 200, headers=headers)
 
 
-async def value_of(gateway: Gateway, view: View, span: Span | None) -> bytes:
-    """The bytes for a JSON answer. Raises ``BadRequest`` when they are too many, ``Offline`` when on tape."""
+async def value_of(gateway: Gateway, view: View, span: Span | None) -> tuple[bytes, Span | None]:
+    """The bytes for a JSON answer, and the part of the range there is.
+
+    Raises ``BadRequest`` when they are too many, ``Offline`` when on tape.
+    """
     size = view.status.size
     if span is not None:
         if span.first >= size:
@@ -67,7 +70,7 @@ async def value_of(gateway: Gateway, view: View, span: Span | None) -> bytes:
             f"A value in JSON has at most {MOST_JSON_BYTES} bytes; ask for a range, or for the plain bytes"
             " with an Accept that names their type"
         )
-    return b"".join([chunk async for chunk in await gateway.read(view.status.path, span)])
+    return b"".join([chunk async for chunk in await gateway.read(view.status.path, span)]), span
 
 
 async def read_json(request: Request) -> tuple[CdmiWrite, bytes]:

@@ -20,7 +20,7 @@ from indigo_qos_gateway.application.placement import place_again
 from indigo_qos_gateway.application.ports import NewWork, Pace, RecordFiles, Work
 from indigo_qos_gateway.application.transitions import plan_lock, state_fact
 from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, StorageDamage
-from indigo_qos_gateway.domain.paths import join
+from indigo_qos_gateway.domain.paths import absolute, join
 from indigo_qos_gateway.domain.storage import Content, ObjectType, Status, StepState
 from indigo_qos_gateway.domain.transition import Transition
 
@@ -145,6 +145,7 @@ class Carrier:
         left = self.pace.patience.total_seconds()
         for path, handle in list(handles.items()):
             while True:
+                await self._check_not_cancelled(transition)
                 progress = await mount.backend.poll(mount.inner(path), handle, min(_LOOK, max(left, 0.0)))
                 if progress.state is StepState.DONE:
                     break
@@ -153,7 +154,6 @@ class Carrier:
                     if progress.state is StepState.FAILED:
                         raise StorageDamage(progress.error or f"{path} did not change its class")
                     raise Later(self.pace.again, f"{path} has to be started again")
-                await self._check_not_cancelled(transition)
                 left -= _LOOK
                 if left <= 0:
                     raise Later(self.pace.again, f"{path} is under way")
@@ -263,4 +263,5 @@ def placed(status: Status, sha256: str | None) -> PlacedObject:
 
 
 def _path_of(transition: Transition, file: RecordFile) -> str:
-    return join(transition.path, file.key)
+    """Where a file of a record is. Raises ``BadRequest`` for a key that is no path inside of the record."""
+    return transition.path + absolute(file.key)

@@ -8,7 +8,7 @@ from typing import Any
 
 from indigo_contracts.envelope import Actor
 from indigo_kernel.ids import uuid7
-from indigo_kernel.problems import BadRequest
+from indigo_kernel.problems import BadRequest, Conflict
 
 from indigo_qos_gateway.application.mounts import MountTable
 from indigo_qos_gateway.application.ports import NewWork, StoredObject, Work
@@ -99,6 +99,7 @@ class Gateway:
         identity. A new object comes to the class asked for or else to that of its container; new bytes of an
         old object come back to its class. Raises ``Busy`` while a transition works on it.
         """
+        _check_type(before, ObjectType.DATAOBJECT)
         mount = self.mounts.at(path)
         wanted = change.storage_class or (before.storage_class if before else await self._default_class(path))
         content: Content | None = None
@@ -118,6 +119,7 @@ class Gateway:
 
     async def put_container(self, path: str, change: Change, before: Status | None, actor: Actor | None) -> View:
         """Create a container, or change the one that was found there ``before``."""
+        _check_type(before, ObjectType.CONTAINER)
         mount = self.mounts.at(path)
         if before is None:
             await mount.backend.make_container(mount.inner(path))
@@ -213,6 +215,11 @@ class Gateway:
             return await work.objects.add(new)
         await work.objects.save(new)
         return new
+
+
+def _check_type(before: Status | None, wanted: ObjectType) -> None:
+    if before is not None and before.object_type is not wanted:
+        raise Conflict(f"{before.path} is a {before.object_type}, not a {wanted}")
 
 
 def _is_container(status: Status) -> bool:

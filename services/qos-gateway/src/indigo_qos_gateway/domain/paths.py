@@ -20,11 +20,10 @@ def parse_path(raw: bytes) -> tuple[str, bool]:
 
     Escapes are decoded segment by segment, so ``%2F`` never makes a segment. Raises ``BadRequest``.
     """
-    body = raw.removeprefix(b"/")
-    slash = not body or body.endswith(b"/")
-    body = body.removesuffix(b"/")
-    if not body:
-        return ROOT, slash
+    if raw in {b"", b"/"}:
+        return ROOT, True
+    slash = raw.endswith(b"/")
+    body = raw.removeprefix(b"/").removesuffix(b"/")
     segments = [unquote_to_bytes(segment).decode() for segment in body.split(b"/")]
     if any("/" in segment or "?" in segment for segment in segments):
         raise BadRequest("A name has no '/' and no '?'")

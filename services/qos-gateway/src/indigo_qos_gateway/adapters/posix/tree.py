@@ -237,6 +237,8 @@ def _segments(path: str) -> list[str]:
 
 
 def _check_visible(path: str) -> None:
+    if path != ROOT and any(segment in {"", ".", ".."} for segment in path.split("/")[1:]):
+        raise BadRequest(f"{path!r} is not a normalized path")
     if path == f"/{HIDDEN}" or path.startswith(f"/{HIDDEN}/"):
         raise BadRequest(f"The name /{HIDDEN} is used by the storage itself")
 
