@@ -12,14 +12,17 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from indigo_contracts.pid import IdentifierSnapshot, IdentifierState
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.problems import Gone, NotFound
+from indigo_ui import Pages
+from indigo_ui.negotiation import wants_page
 from starlette.convertors import Convertor, register_url_convertor
 
 from indigo_pid.application.ports import NewWork
 from indigo_pid.domain.identifier import Identifier
 from indigo_pid.domain.names import Naming, parse_name
-from indigo_pid.web.pages import page, wants_html
 
 CACHE_SECONDS = 300
+
+_PAGES = Pages("indigo_pid.web")
 
 _LASTING = {"cache-control": f"public, max-age={CACHE_SECONDS}", "vary": "accept"}
 _FLEETING = {"cache-control": "no-cache", "vary": "accept"}
@@ -90,26 +93,28 @@ def _why_unknown(naming: Naming, name: str) -> str:
 
 
 def _missing(request: Request, name: str, detail: str) -> Response:
-    if wants_html(request):
-        return page("missing.html", 404, _FLEETING, name=name, detail=detail)
+    if wants_page(request.headers.get("accept")):
+        context = {"title": "This identifier does not resolve", "subject": name, "detail": detail}
+        return _PAGES.response("message.html", context, status_code=404, headers=_FLEETING)
     raise NotFound(detail, headers=_FLEETING)
 
 
 def _gone(request: Request, identifier: Identifier) -> Response:
     record = identifier.record
-    if not wants_html(request):
+    if not wants_page(request.headers.get("accept")):
         raise Gone(
             f"It was withdrawn: {identifier.reason}",
             headers=_LASTING,
             reason=identifier.reason,
             identifier=identifier.snapshot().model_dump(mode="json"),
         )
-    return page(
+    return _PAGES.response(
         "tombstone.html",
-        410,
-        _LASTING,
-        identifier=identifier,
-        record=record,
-        title=record.title if record else None,
-        creators=[person.name for person in record.creators] if record else [],
+        {
+            "title": record.title if record else "What this identifier named is gone",
+            "identifier": identifier,
+            "record": record,
+        },
+        status_code=410,
+        headers=_LASTING,
     )

@@ -7,25 +7,27 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
+from indigo_contracts.dmp import TestLevel
 from indigo_contracts.repository import RecordState
 from indigo_kernel.auth.dependency import Who
 from indigo_kernel.etag import etag
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.problems import Gone, NotAcceptable, NotFound
 from indigo_ui import Pages
+from indigo_ui.negotiation import preferred, wants_page
 from pydantic import BaseModel
 
 from indigo_repository.application.access import gone, may_read_files
 from indigo_repository.application.work import OpenWork, Work
 from indigo_repository.domain.record import Record
 from indigo_repository.domain.site import Site
-from indigo_repository.web.negotiation import preferred
 from indigo_repository.web.signposting import link_header, persistent_url, schema_org
 
 _OFFERS = ["text/html", "application/json", "application/ld+json"]
 _MOST_FILES = 200
 _MOST_EVENTS = 100
-
+_LEVELS = list(TestLevel)
+"""From the cheapest test to the dearest."""
 
 RecordId = Annotated[str, Path(max_length=64, description="Id of the record")]
 
@@ -49,15 +51,27 @@ def landing_router(open_work: OpenWork, site: Site, show: Show) -> APIRouter:
         if kind is None:
             raise NotAcceptable(f"This page comes as {', '.join(_OFFERS)}")
         async with open_work() as work:
-            record = await work.records.get(record_id)
-            if record.state is RecordState.DRAFT:
-                raise NotFound("There is no such record")
+            try:
+                record = await work.records.get(record_id)
+                if record.state is RecordState.DRAFT:
+                    raise NotFound("There is no such record")
+            except NotFound as error:
+                if not wants_page(request.headers.get("accept")):
+                    raise
+                return pages.response(
+                    "message.html",
+                    {"title": "No such record", "subject": record_id, "detail": error.detail},
+                    status_code=404,
+                    headers={"vary": "Accept"},
+                )
             events = await work.events.of(record_id, after=None, limit=_MOST_EVENTS)
             if record.state is RecordState.WITHDRAWN:
                 if kind != "text/html":
                     raise gone(record)
                 context = {"title": record.metadata.title, "record": record, "cite_as": persistent_url(record)}
-                return pages.response("tombstone.html", {**context, "events": events}, status_code=410)
+                return pages.response(
+                    "tombstone.html", {**context, "events": events}, status_code=410, headers={"vary": "Accept"}
+                )
             readable = may_read_files(record, who)
             files = await work.files.of(record_id) if readable else []
             results = await work.results.of(record_id)
@@ -76,14 +90,14 @@ def landing_router(open_work: OpenWork, site: Site, show: Show) -> APIRouter:
             "record.html",
             {
                 "title": record.metadata.title,
-                "lang": "en",
                 "record": record,
                 "publisher": record.metadata.publisher or site.publisher,
-                "tests": results,
+                "tests": sorted(results, key=lambda result: _LEVELS.index(result.level)),
                 "totals": totals,
                 "plan_url": plan_url,
                 "is_latest": latest,
                 "files": files[:_MOST_FILES],
+                "damaged": [file.key for file in files if file.damage],
                 "more_files": max(len(files) - _MOST_FILES, 0),
                 "readable": readable,
                 "events": events,

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def wants_page(accept: str | None) -> bool:
+    """Whether HTML is asked for by name, as browsers do; tools that take anything get JSON."""
+    return preferred(accept, ["application/json", "text/html"]) == "text/html"
+
+
 def preferred(accept: str | None, offers: list[str]) -> str | None:
     """The offer with the highest quality, the earlier one when equal; None when none is acceptable."""
     if not accept:

@@ -1,7 +1,7 @@
 """Which representation a reader gets."""
 
 import pytest
-from indigo_repository.web.negotiation import preferred
+from indigo_ui.negotiation import preferred, wants_page
 
 OFFERS = ["text/html", "application/json"]
 
@@ -22,3 +22,17 @@ OFFERS = ["text/html", "application/json"]
 )
 def test_preferred(accept, chosen):
     assert preferred(accept, OFFERS) == chosen
+
+
+@pytest.mark.parametrize(
+    ("accept", "page"),
+    [
+        (None, False),
+        ("*/*", False),
+        ("application/json, text/html", False),
+        ("application/json;q=0.5, text/html", True),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+    ],
+)
+def test_pages_are_for_those_who_name_html(accept, page):
+    assert wants_page(accept) is page
