@@ -19,6 +19,7 @@ from indigo_kernel.bus.memory import MemoryBus
 from indigo_kernel.bus.ports import Bus
 from indigo_kernel.clock import SystemClock
 from indigo_kernel.db import migrate
+from indigo_kernel.db.jobs import free_leases
 from indigo_kernel.http.server import listen, serving
 from indigo_kernel.platform import SERVICE_SCOPES
 from indigo_kernel.runtime import Runtime
@@ -111,12 +112,16 @@ def _database(service: str) -> str:
 
 
 async def _bring_up(runtime: Runtime) -> None:
-    """Start a service, after bringing its database to this release's revision where it is behind."""
+    """Start a service, after bringing its database to this release's revision where it is behind.
+
+    Its workers are all in this process: the leases of one that was killed need not be waited for.
+    """
     try:
         await runtime.start()
     except migrate.SchemaBehind:
         await migrate.upgrade(runtime.database.engine, runtime.migrations)
         await runtime.start()
+    await free_leases(runtime.database.engine)
 
 
 def token(issuer: DevIssuer, subject: str, scopes: list[str], *, hours: float = 12) -> str:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import sqlalchemy as sa
-from indigo_kernel.db.jobs import Later, Worker
+from indigo_kernel.db.jobs import Later, Worker, free_leases
 from indigo_kernel.db.uow import Database, Job, UnitOfWork
 
 
@@ -84,6 +84,26 @@ async def test_a_dead_workers_job_is_taken_over_when_its_lease_ends(database: Da
     async with running(Worker(database, "lease", handle)):
         assert (await jobs(database))[0].attempts == 1
         database.clock.advance(timedelta(hours=2))
+        await asyncio.wait_for(taken_over.wait(), 5)
+
+
+async def test_freed_leases_are_not_waited_for(database: Database) -> None:
+    started, taken_over = asyncio.Event(), asyncio.Event()
+
+    async def hang(job: Job) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    async def handle(job: Job) -> None:
+        taken_over.set()
+
+    async with UnitOfWork(database) as uow:
+        await uow.enqueue("freed", "k", {})
+    dead = asyncio.create_task(Worker(database, "freed", hang, lease=timedelta(hours=1)).run())
+    await asyncio.wait_for(started.wait(), 5)
+    dead.cancel()
+    await free_leases(database.engine)
+    async with running(Worker(database, "freed", handle)):
         await asyncio.wait_for(taken_over.wait(), 5)
 
 

@@ -16,6 +16,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from indigo_kernel.context import WorkContext, enter, new_context
 from indigo_kernel.db.uow import Database, Job, LeaseLost
@@ -42,6 +43,7 @@ _DONE = sa.text("DELETE FROM jobs WHERE id = :id AND lease_token = :token AND re
 _AGAIN = sa.text(
     "UPDATE jobs SET lease_token = NULL, lease_until = NULL, attempts = 0 WHERE id = :id AND lease_token = :token"
 )
+_FREE = sa.text("UPDATE jobs SET lease_token = NULL, lease_until = NULL WHERE lease_token IS NOT NULL")
 
 POLL = 1.0
 """Seconds between looks at the table when no notification comes."""
@@ -53,6 +55,16 @@ class Later(Exception):
     def __init__(self, after: timedelta, reason: str = "") -> None:
         super().__init__(reason)
         self.after = after
+
+
+async def free_leases(engine: AsyncEngine) -> None:
+    """End every lease, before the first worker starts, where this process has all the workers there are.
+
+    What a killed predecessor was doing is then taken up at once. Were it alive after all, it would find its
+    lease lost, and the work would be done by the other.
+    """
+    async with engine.begin() as conn:
+        await conn.execute(_FREE)
 
 
 Handle = Callable[[Job], Awaitable[None]]
