@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from indigo_contracts.registry import FACTS
@@ -169,10 +170,19 @@ async def test_a_slow_storage_is_asked_again_later(start_qos):
         async with asyncio.timeout(20):
             while state != "COMPLETED":
                 assert state == "STARTED"
-                qos.clock.advance(qos.runtime.api.state.gateway.polling_ms * 2 * qos.clock.now().resolution * 1000)
+                qos.clock.advance(timedelta(seconds=10))
                 runs += await qos.work_off()
                 state = (await qos.http.get(f"/api/transitions/{asked}")).json()["state"]
         assert [name for name, _ in await qos.facts()] == ["requested", "completed"]
+
+
+async def test_what_was_deleted_meanwhile_fails_at_once(qos):
+    await qos.store("/f", b"x")
+    await request(qos, "/f", "TapeOnly")
+    (qos.directory / "disk/f").unlink()
+    await qos.work_off()
+    assert [name for name, _ in await qos.facts()] == ["requested", "failed"]
+    assert "Object not found" in (await qos.facts())[1][1]["error"]
 
 
 async def test_damage_is_told_after_the_last_try(start_qos):
@@ -202,7 +212,7 @@ async def test_a_worker_that_died_is_replaced(start_qos):
             )
     async with start_qos(keep=True) as qos:
         await qos.work_off()
-        qos.clock.advance(qos.clock.now() - qos.clock.now() + qos.clock.now().resolution * 60_000_000)
+        qos.clock.advance(timedelta(minutes=1))
         await qos.work_off()
         assert (await qos.http.get(f"/api/transitions/{asked}")).json()["state"] == "COMPLETED"
         assert [name for name, _ in await qos.facts()] == ["requested", "completed"]

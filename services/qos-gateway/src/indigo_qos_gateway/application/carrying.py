@@ -63,7 +63,7 @@ class Carrier:
             return
         except Busy as busy:
             raise Later(self.pace.again, str(busy)) from busy
-        except (Impossible, BadRequest) as error:
+        except (Impossible, BadRequest, ObjectNotFound) as error:
             async with self._ending(job, transition) as (work, current):
                 failed = current.fail(work.now, str(error))
                 await self._settle(work, failed)

@@ -111,10 +111,11 @@ class Gateway:
             content = await mount.backend.write(mount.inner(path), chunks)
         status = await mount.status(path)
         async with self.work() as work:
-            stored = await self._stored(work, status, fresh=before is None)
-            await work.objects.save(self._changed(stored, change, content, work))
+            # Locks of transitions come before rows of objects, as where a transition ends.
             if status.storage_class != wanted or change.storage_class is not None:
                 await request_transition(work, mount, status, wanted, actor)
+            stored = await self._stored(work, status, fresh=before is None)
+            await work.objects.save(self._changed(stored, change, content, work))
             return await self._view(work, status, ())
 
     async def put_container(self, path: str, change: Change, before: Status | None, actor: Actor | None) -> View:
@@ -126,10 +127,10 @@ class Gateway:
         status = await mount.status(path)
         wanted = change.storage_class or (None if before else await self._default_class(parent(path)))
         async with self.work() as work:
-            stored = await self._stored(work, status, fresh=before is None)
-            await work.objects.save(self._changed(stored, change, None, work))
             if wanted is not None and wanted != status.storage_class:
                 await request_transition(work, mount, status, wanted, actor)
+            stored = await self._stored(work, status, fresh=before is None)
+            await work.objects.save(self._changed(stored, change, None, work))
             return await self._view(work, status, ())
 
     async def delete(self, path: str) -> None:
