@@ -49,7 +49,7 @@ golden: $(DEV) ## write the generated files again: schemas, tables, API descript
 	@$(PY) -m indigo_suite.golden
 
 bench: $(DEV) ## measure
-	@$(PY) -m pytest tests/bench
+	@$(PY) tests/bench/run.py
 
 ##@ Keep it
 setup: $(DEV) ## make .venv with everything for development

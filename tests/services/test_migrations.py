@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
@@ -12,6 +13,18 @@ from indigo_kernel.db import migrate
 from indigo_kernel.db.engine import create_engine
 from indigo_suite.services import SERVICE_KINDS
 from sqlalchemy import Connection
+
+OWN_SETTINGS = {
+    "dmp": {},
+    "repository": {"STORAGE_DIR": "/nowhere"},
+    "pid": {},
+    "integrity": {"REPOSITORY_URL": "http://127.0.0.1:1", "WORK_DIR": "/nowhere"},
+    "qos-gateway": {
+        "REPOSITORY_URL": "http://127.0.0.1:1",
+        "POSIX_DISK_DIR": "/nowhere/disk",
+        "POSIX_TAPE_DIR": "/nowhere/tape",
+    },
+}
 
 
 @pytest.fixture(params=SERVICE_KINDS)
@@ -47,50 +60,37 @@ async def test_the_migrations_make_the_tables_the_code_knows(make_database, migr
         await engine.dispose()
 
 
-async def test_a_service_refuses_to_start_on_another_revision(make_database, service) -> None:
+def start(package: str, verb: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a verb of a service that is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", package, verb],
+        env={"PATH": "/usr/bin:/bin", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_a_service_refuses_to_start_on_another_revision(make_database, service, tmp_path) -> None:
+    package = f"indigo_{service.replace('-', '_')}"
     async with make_database.temporary(service) as url:
-        package = f"indigo_{service.replace('-', '_')}"
-        prefix = package.upper()
-        done = subprocess.run(
-            [sys.executable, "-m", package, "consume"],
-            env={
-                "PATH": "/usr/bin:/bin",
-                f"{prefix}_DATABASE_URL": url,
-                f"{prefix}_AMQP_URL": "amqp://127.0.0.1:1",
-                f"{prefix}_PUBLIC_URL": "http://127.0.0.1:1",
-                f"{prefix}_SECRET_KEY": "k" * 32,
-                **(
-                    {f"{prefix}_REPOSITORY_URL": "http://127.0.0.1:1"}
-                    if service in {"integrity", "qos-gateway"}
-                    else {}
-                ),
-                **({f"{prefix}_STORAGE_DIR": "/nowhere"} if service == "repository" else {}),
-                **({f"{prefix}_WORK_DIR": "/nowhere"} if service == "integrity" else {}),
-                **(
-                    {f"{prefix}_POSIX_DISK_DIR": "/nowhere/disk", f"{prefix}_POSIX_TAPE_DIR": "/nowhere/tape"}
-                    if service == "qos-gateway"
-                    else {}
-                ),
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        values = {
+            "DATABASE_URL": url,
+            "AMQP_URL": "amqp://127.0.0.1:1",
+            "PUBLIC_URL": "http://127.0.0.1:1",
+            "SECRET_KEY": "k" * 32,
+            **OWN_SETTINGS[service],
+        }
+        environment = {f"{package.upper()}_{name}": value for name, value in values.items()}
+        done = await asyncio.to_thread(start, package, "consume", environment)
     assert done.returncode == 3, done.stderr
     assert f"Run: python -m {package} migrate" in done.stderr
 
 
 def test_a_service_says_which_setting_is_missing(service) -> None:
     package = f"indigo_{service.replace('-', '_')}"
-    done = subprocess.run(
-        [sys.executable, "-m", package, "serve"],
-        env={"PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = start(package, "serve", {})
     assert done.returncode == 2, done.stderr
     assert f"{package.upper()}_DATABASE_URL" in done.stderr
     assert "Traceback" not in done.stderr
