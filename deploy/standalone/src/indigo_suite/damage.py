@@ -19,7 +19,8 @@ def stored_file(root: Path, record_id: str, key: str) -> Path:
         state = document["versions"][document["head"]]["state"]
         for digest, names in state.items():
             if any(name == key or name.endswith(f"/{key}") for name in names):
-                return inventory.parent / document["manifest"][digest][0]
+                stored: str = document["manifest"][digest][0]
+                return inventory.parent / stored
     raise FileNotFoundError(f"{key} of record {record_id} is not below {root}")
 
 
