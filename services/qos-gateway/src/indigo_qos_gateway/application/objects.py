@@ -114,7 +114,7 @@ class Gateway:
             # Locks of transitions come before rows of objects, as where a transition ends.
             if status.storage_class != wanted or change.storage_class is not None:
                 await request_transition(work, mount, status, wanted, actor)
-            stored = await self._stored(work, status, fresh=before is None)
+            stored = await self._stored(work, status.path, status.object_type, fresh=before is None)
             await work.objects.save(self._changed(stored, change, content, work))
             return await self._view(work, status, ())
 
@@ -129,7 +129,7 @@ class Gateway:
         async with self.work() as work:
             if wanted is not None and wanted != status.storage_class:
                 await request_transition(work, mount, status, wanted, actor)
-            stored = await self._stored(work, status, fresh=before is None)
+            stored = await self._stored(work, status.path, status.object_type, fresh=before is None)
             await work.objects.save(self._changed(stored, change, None, work))
             return await self._view(work, status, ())
 
@@ -190,22 +190,23 @@ class Gateway:
         )
 
     async def _view(self, work: Work, status: Status, children: Sequence[Child]) -> View:
-        stored = await self._stored(work, status)
+        stored = await self._stored(work, status.path, status.object_type)
         above = None
         if status.path != ROOT:
-            above_status = await self.mounts.at(parent(status.path)).status(parent(status.path))
-            above = (await self._stored(work, above_status)).object_id
+            above = (await self._stored(work, parent(status.path), ObjectType.CONTAINER)).object_id
         return View(status, stored, above, await moving(work, status.path), children)
 
-    async def _stored(self, work: Work, status: Status, *, fresh: bool = False) -> StoredObject:
+    async def _stored(
+        self, work: Work, path: str, object_type: ObjectType, *, fresh: bool = False
+    ) -> StoredObject:
         """What is known of an object. ``fresh`` ones never take over what was known of an older one."""
-        known = None if fresh else await work.objects.find(status.path)
-        if known is not None and known.object_type is status.object_type:
+        known = None if fresh else await work.objects.find(path)
+        if known is not None and known.object_type is object_type:
             return known
         new = StoredObject(
             object_id=object_id(self.enterprise, uuid7().bytes),
-            path=status.path,
-            object_type=status.object_type,
+            path=path,
+            object_type=object_type,
             mimetype=OCTETS,
             encoding="base64",
             metadata={},
