@@ -18,6 +18,7 @@ from indigo_dmp.application.ledger import DUE_JOB, mark_due
 from indigo_dmp.consumers.on_evidence import on_evidence
 from indigo_dmp.domain.readings import EVIDENCE
 from indigo_dmp.settings import Settings
+from indigo_dmp.web.routes_plan import plan_router
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -37,7 +38,13 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
     api = platform.api(
         title="INDIGO data management plans",
         description="Plans that act: write, publish, and see every promise kept or broken.",
-        routers=[routes_dmps.router, routes_plans.router, routes_outputs.router, routes_promises.router],
+        routers=[
+            routes_dmps.router,
+            routes_plans.router,
+            plan_router(works),
+            routes_outputs.router,
+            routes_promises.router,
+        ],
         receives=EVIDENCE,
     )
     api.state.works = works

@@ -1,12 +1,10 @@
-"""Plans in this service's own words: state, editions, versions."""
+"""Plans in this service's own words: listing, publication, versions. One plan is ``web.routes_plan``."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from indigo_contracts.dmp import PlanSnapshot
-from indigo_kernel.etag import IfMatch, etag, not_modified
+from indigo_kernel.etag import IfMatch, etag
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.idempotency import idempotent
 from indigo_kernel.pagination import Page, Paging
@@ -23,15 +21,13 @@ from indigo_kernel.problems import (
 from indigo_dmp.api.deps import Publisher, Who, Works
 from indigo_dmp.api.schemas import PlanSummary, VersionSummary, Withdrawal
 from indigo_dmp.application import plans
-from indigo_dmp.application.access import readable_document, readable_plan, sees_all
-from indigo_dmp.domain.plan import Change, published_snapshot, snapshot, version_snapshot
+from indigo_dmp.application.access import readable_plan, sees_all
+from indigo_dmp.domain.plan import published_snapshot, snapshot
 
 router = APIRouter(tags=["plans"])
 
 _READ = responses(NotFound, Gone)
 _CHANGE = responses(Unauthenticated, Forbidden, NotFound, Gone, Conflict, StaleVersion, PreconditionRequired)
-
-Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 @router.get("/plans", responses=responses(Unauthenticated))
@@ -58,18 +54,6 @@ async def list_plans(who: Who, works: Works, paging: Paging) -> Page[PlanSummary
                 )
             )
     return paging.page(summaries, lambda plan: (plan.plan_id,))
-
-
-@router.get("/plans/{plan_id}", response_model=PlanSnapshot, responses=_READ)
-async def get_plan(plan_id: str, request: Request, who: Who, works: Works) -> Response:
-    """One plan: the newest version for its owner, the published edition for everybody else."""
-    async with works() as work:
-        plan = await readable_plan(work, plan_id, who)
-        url = work.plan_url(plan.id)
-    _, version = readable_document(plan, who)
-    return not_modified(request, etag(version)) or _answer(
-        (snapshot if sees_all(plan, who) else published_snapshot)(plan, url=url)
-    )
 
 
 @router.post("/plans/{plan_id}/publish", response_model=PlanSnapshot, responses=_CHANGE)
@@ -119,27 +103,6 @@ async def list_plan_versions(plan_id: str, who: Who, works: Works, paging: Pagin
         for row in rows
     ]
     return paging.page(summaries, lambda version: (version.version,))
-
-
-@router.get("/plans/{plan_id}/versions/{number}", responses=_READ)
-async def get_plan_version(plan_id: str, number: Number, who: Who, works: Works) -> PlanSnapshot:
-    """A plan as it was. ``published_at`` is there when this version was a publication."""
-    async with works() as work:
-        plan = await readable_plan(work, plan_id, who)
-        row = await work.plans.version(plan.id, number)
-        url = work.plan_url(plan.id)
-    if row is None or not (sees_all(plan, who) or row.change is Change.PUBLISHED):
-        raise NotFound(f"The plan has no version {number}")
-    published_at = row.changed_at if row.change is Change.PUBLISHED else None
-    return version_snapshot(
-        plan,
-        row.document,
-        version=row.version,
-        edition=row.edition,
-        state=row.state,
-        published_at=published_at,
-        url=url,
-    )
 
 
 def _answer(plan: PlanSnapshot) -> Response:
