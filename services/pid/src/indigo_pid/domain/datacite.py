@@ -7,7 +7,7 @@ must be there for ``register`` and ``publish``).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,21 +16,21 @@ from indigo_contracts.pid import IdentifierState
 from indigo_contracts.problems import FieldError
 from indigo_contracts.repository import RecordKind, RecordSnapshot
 
+from indigo_pid.datacite.models import SCHEMA
+from indigo_pid.datacite.validation import problems_in
+from indigo_pid.datacite.vocabularies import ResourceType
 from indigo_pid.domain.identifier import Identifier
 
-SCHEMA = "http://datacite.org/schema/kernel-4"
-
 RESOURCE_TYPES: dict[RecordKind, tuple[str, str]] = {
-    RecordKind.DATASET: ("Dataset", "Dataset"),
-    RecordKind.SOFTWARE: ("Software", "Software"),
-    RecordKind.DMP: ("OutputManagementPlan", "Data Management Plan"),
-    RecordKind.ANALYSIS: ("Workflow", "Analysis"),
+    RecordKind.DATASET: (ResourceType.DATASET.value, "Dataset"),
+    RecordKind.SOFTWARE: (ResourceType.SOFTWARE.value, "Software"),
+    RecordKind.DMP: (ResourceType.OUTPUT_MANAGEMENT_PLAN.value, "Data Management Plan"),
+    RecordKind.ANALYSIS: (ResourceType.WORKFLOW.value, "Analysis"),
 }
 """kind → (resourceTypeGeneral, resourceType); schema 4.7, appendix 1."""
 
 _ORCID = re.compile(r"(?:https?://orcid\.org/)?(\d{4}-\d{4}-\d{4}-\d{3}[\dX])")
 _ROR = re.compile(r"(?:https?://ror\.org/)?(0[0-9a-hj-km-np-tv-z]{6}\d{2})")
-_LANGUAGE = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*")
 _DOI = re.compile(r"10\.\d{4,9}/[-._;()/:a-zA-Z0-9*~$=]+")
 
 
@@ -78,31 +78,14 @@ def attributes_for(identifier: Identifier, relations: Sequence[Relation]) -> dic
     return {name: value for name, value in attributes.items() if value is not None}
 
 
-def problems_of(doi: str, attributes: dict[str, Any]) -> list[FieldError]:
-    """What a registrar would refuse: the mandatory properties, and the forms it checks."""
+def problems_of(doi: str, attributes: Mapping[str, Any]) -> list[FieldError]:
+    """What a registrar would refuse: the name, the address, and whatever the schema does not allow."""
     found: list[FieldError] = []
-
-    def refuse(pointer: str, detail: str, code: str = "missing") -> None:
-        found.append(FieldError(pointer=pointer, detail=detail, code=code))
-
     if not _DOI.fullmatch(doi):
-        refuse("/doi", f"{doi} is no DOI name", "invalid")
+        found.append(FieldError(pointer="/doi", detail=f"{doi} is no DOI name", code="invalid"))
     if not attributes.get("url"):
-        refuse("/url", "a landing page is needed")
-    if not attributes.get("creators"):
-        refuse("/creators", "at least one creator is needed")
-    for position, creator in enumerate(attributes.get("creators", [])):
-        if not creator["name"].strip():
-            refuse(f"/creators/{position}/name", "a creator has a name")
-    if not attributes["titles"][0]["title"].strip():
-        refuse("/titles/0/title", "a title is needed")
-    if not attributes["publisher"]["name"].strip():
-        refuse("/publisher/name", "a publisher is needed")
-    if not attributes.get("publicationYear"):
-        refuse("/publicationYear", "the year of publication is needed")
-    if (language := attributes.get("language")) and not _LANGUAGE.fullmatch(language):
-        refuse("/language", f"{language} is no language tag", "invalid")
-    return found
+        found.append(FieldError(pointer="/url", detail="a landing page is needed", code="missing"))
+    return found + problems_in(attributes)
 
 
 def _creator(person: Person) -> dict[str, Any]:
