@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import sqlalchemy as sa
+import uvloop
 from indigo_contracts.dmp import PlanCreated
 from indigo_contracts.envelope import Envelope
 from indigo_dev.postgres import EmbeddedPostgres
 from indigo_dev.rabbitmq import PrivateRabbit, ensure_installed
 from indigo_kernel.bus.amqp import AmqpBus
+from indigo_kernel.bus.ports import Subscription
 from indigo_kernel.clock import SystemClock
 from indigo_kernel.db.engine import create_engine
 from indigo_kernel.db.inbox import subscription
@@ -75,8 +78,6 @@ async def throughput(database: Database, amqp_url: str) -> float:
     async def ignore(_: Envelope) -> None: ...
 
     await bus.start()
-    from indigo_kernel.bus.ports import Subscription
-
     # Declared, then left without a consumer: the queue takes everything and nobody competes for the CPU.
     await bus.subscribe([Subscription("bench", "sink", (PlanCreated.fact,), ignore)])
     await bus.stop()
@@ -91,37 +92,58 @@ async def throughput(database: Database, amqp_url: str) -> float:
     return EVENTS / took
 
 
-async def latency(here: Database, there: Database, amqp_url: str) -> list[float]:
-    """Milliseconds from just before the command's commit to just after the commit of its effect elsewhere."""
-    began: dict[str, float] = {}
-    took: list[float] = []
+async def receive(url: str, amqp_url: str) -> None:
+    """The other service: applies each event in a transaction and tells when that was committed, on a line."""
+    there = Database(create_engine(url, application="there"), SystemClock(), "http://127.0.0.1")
 
     async def apply(uow: UnitOfWork, fact: PlanCreated, _: Envelope) -> None:
         await uow.conn.execute(sa.text("INSERT INTO effects VALUES (:id)"), {"id": fact.plan_id})
-        uow.after_commit(lambda: took.append((time.perf_counter() - began[fact.plan_id]) * 1000))
+        uow.after_commit(lambda: print(fact.plan_id, time.time(), flush=True))
+
+    bus = AmqpBus(amqp_url, name="bench-there")
+    await bus.start()
+    await bus.subscribe([subscription("bench", "effects", lambda: UnitOfWork(there), {PlanCreated: apply})])
+    print("ready", 0, flush=True)
+    await asyncio.Event().wait()
+
+
+async def latency(here: Database, url: str, amqp_url: str) -> list[float]:
+    """Milliseconds from just before the command's commit to just after the commit of its effect elsewhere."""
+    began: dict[str, float] = {}
+    took: list[float] = []
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, __file__, "receive", url, amqp_url, stdout=asyncio.subprocess.PIPE
+    )
+    assert other.stdout
 
     async def command(n: int) -> None:
         plan_id = f"latency-{n}"
         async with UnitOfWork(here) as uow:
             await uow.conn.execute(sa.text("INSERT INTO aggregates VALUES (:id, 1)"), {"id": plan_id})
             uow.emit(PlanCreated(plan_id=plan_id, version=1), subject=f"plans/{plan_id}", version=1)
-            began[plan_id] = time.perf_counter()
+            began[plan_id] = time.time()
 
-    sender, receiver = AmqpBus(amqp_url, name="bench-a"), AmqpBus(amqp_url, name="bench-b")
-    await sender.start()
-    await receiver.start()
-    await receiver.subscribe([subscription("bench", "effects", lambda: UnitOfWork(there), {PlanCreated: apply})])
-    async with relaying(here, sender):
+    async def listen() -> None:
+        assert other.stdout
+        while len(took) < RATE * SECONDS:
+            plan_id, at = (await other.stdout.readline()).split()
+            took.append((float(at) - began[plan_id.decode()]) * 1000)
+
+    bus = AmqpBus(amqp_url, name="bench-here")
+    await bus.start()
+    await other.stdout.readline()
+    async with relaying(here, bus):
+        listening = asyncio.create_task(listen())
         tasks = []
         start = time.perf_counter()
         for n in range(RATE * SECONDS):  # an open model: commands come when they come, not when we are ready
             await asyncio.sleep(max(0.0, start + n / RATE - time.perf_counter()))
             tasks.append(asyncio.create_task(command(n)))
         await asyncio.gather(*tasks)
-        while len(took) < RATE * SECONDS:
-            await asyncio.sleep(0.05)
-    await receiver.stop()
-    await sender.stop()
+        await listening
+    other.terminate()
+    await other.wait()
+    await bus.stop()
     return took[RATE * 2 :]  # the first two seconds warm caches and prepared statements
 
 
@@ -129,10 +151,10 @@ async def measure(postgres: EmbeddedPostgres, rabbit: PrivateRabbit) -> list[tup
     await postgres.ensure_databases(["here", "there"])
     here = await make(postgres.database_url("here"), "here")
     there = await make(postgres.database_url("there"), "there")
-    rate = await throughput(here, rabbit.url)
-    times = sorted(await latency(here, there, rabbit.url))
-    await here.engine.dispose()
     await there.engine.dispose()
+    rate = await throughput(here, rabbit.url)
+    times = sorted(await latency(here, postgres.database_url("there"), rabbit.url))
+    await here.engine.dispose()
     quantiles = statistics.quantiles(times, n=100)
     return [
         (f"relay, batch 100, {EVENTS} events into a quorum queue", f"{rate:.0f} events/s"),
@@ -148,13 +170,13 @@ def run() -> list[tuple[str, str]]:
     with tempfile.TemporaryDirectory(prefix="indigo-bench-") as folder:
         Path(folder).chmod(0o755)
         postgres, rabbit = EmbeddedPostgres(Path(folder) / "pg"), PrivateRabbit(Path(folder) / "mq")
-        with postgres, rabbit:
-            import uvloop
-
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(measure(postgres, rabbit))
+        with postgres, rabbit, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(measure(postgres, rabbit))
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["receive"]:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(receive(*sys.argv[2:]))
     for name, figure in run():
         print(f"{name:<70} {figure}")
