@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import indigo_dmp.bootstrap
 import indigo_dmp.settings
@@ -28,6 +29,7 @@ class Kind:
     settings: type[ServiceSettings]
     build: Callable[..., Runtime]
 
+    @cache
     def example(self) -> Runtime:
         """The service out of example settings: nothing is connected."""
         return self.build(example_settings(self.settings))
