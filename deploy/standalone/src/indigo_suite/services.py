@@ -40,6 +40,11 @@ class Kind:
         return [fact for name, fact in FACTS.items() if name in wanted]
 
 
+@cache
+def _example(kind: Kind) -> Runtime:
+    return kind.build(example_settings(kind.settings))
+
+
 SERVICE_KINDS: dict[str, Kind] = {
     "dmp": Kind(indigo_dmp.settings.Settings, indigo_dmp.bootstrap.build),
     "repository": Kind(indigo_repository.settings.Settings, indigo_repository.bootstrap.build),
