@@ -29,10 +29,9 @@ class Kind:
     settings: type[ServiceSettings]
     build: Callable[..., Runtime]
 
-    @cache
     def example(self) -> Runtime:
         """The service out of example settings: nothing is connected."""
-        return self.build(example_settings(self.settings))
+        return _example(self)
 
     def receives(self) -> list[type[Fact]]:
         """The facts its subscriptions want."""
