@@ -91,6 +91,12 @@ async def test_an_announced_size_is_refused_before_it_is_sent(served, raw) -> No
     assert answer.startswith(b"HTTP/1.1 413")
 
 
+async def test_a_client_that_sends_all_before_it_reads_sees_the_refusal(served) -> None:
+    answer = await served.post("/echo", content=b"x" * 20_000_000)
+    assert slug(answer) == (413, "too-large")
+    assert answer.headers["connection"] == "close"
+
+
 async def test_a_body_of_unknown_size_is_counted(served) -> None:
     async def chunks():
         for _ in range(11):

@@ -19,7 +19,7 @@ async def draft_for_reading(work: Work, record_id: str, who: Principal) -> Recor
     """A draft, for its owner and operators. Raises ``NotFound`` for everybody else."""
     record = await work.records.get(record_id)
     if record.state is not RecordState.DRAFT or not (owns(record, who) or who.has(Scope.OPERATOR)):
-        raise NotFound("There is no such draft")
+        raise NotFound("There is no such record")  # as for an id nobody has
     return record
 
 

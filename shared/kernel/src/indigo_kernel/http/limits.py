@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
@@ -15,6 +17,9 @@ from indigo_kernel.problems import BadRequest, DomainError, InvalidText, TooLarg
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _MOST_HEADER_BYTES = 32 * 1024
+_MOST_DRAINED_BYTES = 64 * 1024 * 1024
+_DRAIN_SECONDS = 1.0
+"""How long the next piece of a refused body is waited for."""
 
 
 def no_streams(_method: str, _path: str) -> bool:
@@ -35,6 +40,43 @@ class ClientGone(Exception):
     """The client went away before its request was complete: there is nobody to answer."""
 
 
+class _Incoming:
+    """The messages of a request; knows whether there may be more of its body."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._ended = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._ended = not message.get("more_body", False)
+        return message
+
+    def draining(self, send: Send) -> Send:
+        """Sends an answer and then reads what is left of the body, in bounds, before the connection is closed.
+
+        A connection closed on unread data is reset, and a client that sends all before it reads, as most do,
+        loses the answer with it (RFC 9112, section 9.6).
+        """
+
+        async def answer(message: Message) -> None:
+            if message["type"] != "http.response.body" or message.get("more_body", False):
+                await send(message)
+                return
+            await send({**message, "more_body": True})
+            await self._drain()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        return answer
+
+    async def _drain(self) -> None:
+        left = _MOST_DRAINED_BYTES
+        with contextlib.suppress(TimeoutError):  # the client reads the answer, or has nothing more to say
+            while not self._ended and left > 0:
+                message = await asyncio.wait_for(self(), _DRAIN_SECONDS)
+                left -= len(message.get("body", b""))
+
+
 class LimitsMiddleware:
     """Refuses input no route could use, and reads the bodies of all routes that do not stream.
 
@@ -50,16 +92,20 @@ class LimitsMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        incoming = _Incoming(receive)
         try:
             check_text(scope)
             if not self._limits.streams(scope["method"], route_path(scope)):
-                receive = await self._whole(scope, receive)
+                receive = await self._whole(scope, incoming)
+        except TooLarge as error:
+            await send_problem(error, scope, receive, incoming.draining(send))
+            return
         except DomainError as error:
             await send_problem(error, scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    async def _whole(self, scope: Scope, receive: Receive) -> Receive:
+    async def _whole(self, scope: Scope, receive: _Incoming) -> Receive:
         announced = header(scope, b"content-length")
         if announced is None:
             if scope["method"] in _WITHOUT_BODY and header(scope, b"transfer-encoding") is None:
@@ -97,7 +143,7 @@ class LimitsMiddleware:
 
     def _too_large(self) -> TooLarge:
         limit = self._limits.max_body_bytes
-        # The rest of the body is not read, so the connection cannot be used again.
+        # Of the body only a part is read, so the connection cannot be used again.
         return TooLarge(
             f"The body may have {limit} bytes at most", headers={"connection": "close"}, max_bytes=limit
         )
