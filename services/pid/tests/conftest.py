@@ -27,6 +27,7 @@ from indigo_kernel.db.jobs import Worker
 from indigo_kernel.http.server import listen, serving
 from indigo_kernel.ids import new_id
 from indigo_kernel.runtime import Runtime
+from indigo_pid.application.name_index import NameIndex
 from indigo_pid.bootstrap import MIGRATIONS, build
 from indigo_pid.settings import Settings
 
@@ -46,6 +47,13 @@ class Pid:
     http: httpx.AsyncClient
     """Without credentials; redirects are not followed."""
     _numbers: list[int] = field(default_factory=lambda: [0])
+
+    @property
+    def index(self) -> NameIndex:
+        """The names the resolver keeps in memory."""
+        index = self.runtime.api.user_middleware[0].kwargs["index"]
+        assert isinstance(index, NameIndex)
+        return index
 
     def auth(self, *scopes: str, who: str = "ana") -> dict[str, str]:
         """Headers of somebody with ``scopes``, and a key nobody used before."""
@@ -153,11 +161,14 @@ def databases(make_database) -> Databases:
 
 @pytest.fixture(scope="session")
 def start_pid(databases, tmp_path_factory) -> Start:
-    """Starts a service: ``async with start_pid(doi_prefix=…) as pid`` with settings as named. One at a time."""
+    """Starts a service: ``async with start_pid(doi_prefix=…) as pid`` with settings as named. One at a time.
+
+    With ``starts=False`` it answers without having looked for its database first.
+    """
     issuer_directory = tmp_path_factory.mktemp("issuer")
 
     @asynccontextmanager
-    async def start(**settings: Any) -> AsyncIterator[Pid]:
+    async def start(*, starts: bool = True, **settings: Any) -> AsyncIterator[Pid]:
         clock = ManualClock()
         issuer = DevIssuer(issuer_directory, ISSUER, clock=clock)
         bus = MemoryBus(clock=clock)
@@ -173,7 +184,8 @@ def start_pid(databases, tmp_path_factory) -> Start:
         verifier = TokenVerifier([issuer.trusted()], "indigo", clock)
         runtime = build(read, clock=clock, bus=bus, verifier=verifier)
         await bus.start()
-        await runtime.start()
+        if starts:
+            await runtime.start()
         async with serving(runtime.api, bound), httpx.AsyncClient(base_url=public_url) as http:
             yield Pid(runtime, read, clock, bus, issuer, http)
         await runtime.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import httpx
 from indigo_contracts.repository import RecordPublished, RecordReserved, RecordUpdated, RecordWithdrawn
@@ -16,15 +17,20 @@ from indigo_kernel.db.jobs import Worker
 from indigo_kernel.http.client import Retries, internal_client
 from indigo_kernel.platform import Platform
 from indigo_kernel.runtime import Runtime
+from starlette.middleware import Middleware
 
 from indigo_pid.adapters.datacite import DataCite
+from indigo_pid.adapters.db.index_feed import PostgresFeed
 from indigo_pid.adapters.db.uow import PidWork
+from indigo_pid.adapters.index_file import DiskIndex
 from indigo_pid.api.deps import Deps
 from indigo_pid.api.routes_dois import doi_routes
 from indigo_pid.api.routes_handles import handle_routes
 from indigo_pid.api.routes_identifiers import identifier_routes
 from indigo_pid.application.dois import JOB
 from indigo_pid.application.identifiers import Rules
+from indigo_pid.application.index_keeper import IndexKeeper
+from indigo_pid.application.name_index import NameIndex
 from indigo_pid.application.reconcile import Reconciler
 from indigo_pid.consumers.on_record_published import on_record_published
 from indigo_pid.consumers.on_record_reserved import on_record_reserved
@@ -34,6 +40,7 @@ from indigo_pid.domain.circuit import Circuit
 from indigo_pid.sandbox.app import Account, SandboxRegistrar, create_sandbox
 from indigo_pid.sandbox.store import SandboxStore
 from indigo_pid.settings import SANDBOX_PATH, Settings
+from indigo_pid.web.fast_resolver import FastResolver
 from indigo_pid.web.resolver import resolver_routes
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -61,7 +68,9 @@ def build(
         service_auth=service_auth,
         transport=transport,
     )
-    work = partial(PidWork, platform.database)
+    index = NameIndex(settings.naming, settings.resolver_names, monotonic)
+    keeper = IndexKeeper(index, PostgresFeed(platform.engine), _index_file(settings))
+    work = partial(PidWork, platform.database, index)
     rules = Rules(settings.naming, frozenset(settings.target_hosts))
     deps = Deps(work, rules)
     api = platform.api(
@@ -79,6 +88,8 @@ def build(
     )
     if settings.datacite_url is None:
         api.mount(SANDBOX_PATH, create_sandbox(_sandbox(settings, platform)))
+    api.user_middleware.insert(0, Middleware(FastResolver, index=index, keeper=keeper))
+    platform.health.add("resolver", keeper.check, live=True)
     http = internal_client(
         settings.registrar_url,
         auth=httpx.BasicAuth(settings.datacite_repository, settings.registrar_password),
@@ -93,7 +104,7 @@ def build(
         subscriptions=[_records(work, rules)],
         workers=[Worker(platform.database, JOB, reconciler.handle, give_up=reconciler.give_up)],
     )
-    runtime.close.append(http.aclose)
+    runtime.close += [keeper.stop, http.aclose]
     return runtime
 
 
@@ -110,6 +121,14 @@ def _records(work: Callable[[], PidWork], rules: Rules) -> Subscription:
             RecordWithdrawn: partial(on_record_withdrawn, rules),
         },
     )
+
+
+def _index_file(settings: Settings) -> DiskIndex | None:
+    if settings.resolver_directory is None:
+        return None
+    naming = settings.naming
+    header = f"indigo names 1 {naming.handle_prefix} {naming.doi_prefix} {naming.naan}"
+    return DiskIndex(settings.resolver_directory / "names", header)
 
 
 def _is_sandbox(_method: str, path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Self
 
 from indigo_kernel.settings import ServiceSettings, settings_config
@@ -50,6 +51,17 @@ class Settings(ServiceSettings):
     )
     datacite_seconds: float = Field(
         default=20.0, gt=0, description="seconds to wait for an answer of the registrar"
+    )
+
+    resolver_directory: Path | None = Field(
+        default=None,
+        description="folder of this process alone where the resolver keeps all names, to answer without a database"
+        " even after a restart; in memory only when absent",
+    )
+    resolver_names: int = Field(
+        default=5_000_000,
+        gt=0,
+        description="names the resolver holds in memory at most, about 200 bytes each; others it looks up",
     )
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from indigo_pid.adapters.db.tables import identifiers
 from indigo_pid.domain.identifier import Identifier, Owner
 from indigo_pid.domain.names import Name, Scheme, parse_name
+from indigo_pid.domain.resolution import Row
 
 _COLUMN = {
     Scheme.HANDLE: identifiers.c.handle_key,
@@ -24,8 +26,10 @@ _COLUMN = {
 class SqlIdentifiers:
     """Implements ``application.ports.Identifiers``."""
 
-    def __init__(self, conn: AsyncConnection) -> None:
+    def __init__(self, conn: AsyncConnection, written: Callable[[Row], None]) -> None:
+        """``written`` is told what was stored, and waits for the commit."""
         self._conn = conn
+        self._written = written
 
     async def add(self, identifier: Identifier) -> bool:
         statement = (
@@ -35,12 +39,18 @@ class SqlIdentifiers:
             .on_conflict_do_nothing(index_elements=[identifiers.c.handle])
             .returning(identifiers.c.handle)
         )
-        return (await self._conn.execute(statement)).first() is not None
+        if (await self._conn.execute(statement)).first() is None:
+            return False
+        self._written(_row(identifier))
+        return True
 
     async def save(self, identifier: Identifier) -> None:
         await self._conn.execute(
-            sa.update(identifiers).where(identifiers.c.handle == identifier.handle).values(_values(identifier))
+            sa.update(identifiers)
+            .where(identifiers.c.handle == identifier.handle)
+            .values(**_values(identifier), changed_in=sa.func.txid_current())
         )
+        self._written(_row(identifier))
 
     async def find(self, name: Name, *, for_update: bool = False) -> Identifier | None:
         return await self._one(_COLUMN[name.scheme] == name.key, for_update=for_update)
@@ -72,6 +82,16 @@ def _key(name: str) -> str:
     parsed = parse_name(name)
     assert parsed is not None, f"{name} was made here"
     return parsed.key
+
+
+def _row(identifier: Identifier) -> Row:
+    return Row(
+        _key(identifier.handle),
+        _key(identifier.ark),
+        identifier.doi or "",
+        identifier.state,
+        identifier.target or "",
+    )
 
 
 def _values(identifier: Identifier) -> dict[str, Any]:

@@ -35,6 +35,21 @@ identifiers = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
+    sa.Column(
+        "choice",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="where it leads is chosen for each request",
+    ),
+    sa.Column(
+        "changed_in",
+        sa.BigInteger,
+        nullable=False,
+        server_default=sa.func.txid_current(),
+        comment="the transaction that changed it last",
+    ),
+    sa.Index("ix_identifiers_changed_in", "changed_in"),
     sa.Index("ix_identifiers_plan_id", "plan_id"),
     sa.Index("ix_identifiers_previous_record_id", "previous_record_id"),
 )

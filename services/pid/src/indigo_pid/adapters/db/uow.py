@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import sqlalchemy as sa
-from indigo_kernel.db.uow import UnitOfWork
+from indigo_kernel.db.uow import Database, UnitOfWork
 
 from indigo_pid.adapters.db.dois import SqlDois
 from indigo_pid.adapters.db.identifiers import SqlIdentifiers
+from indigo_pid.application.name_index import NameIndex
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:key)")
 
@@ -19,8 +20,13 @@ class PidWork(UnitOfWork):
     identifiers: SqlIdentifiers
     dois: SqlDois
 
+    def __init__(self, database: Database, index: NameIndex) -> None:
+        """``index`` knows every change as soon as it is committed."""
+        super().__init__(database)
+        self._index = index
+
     async def open(self) -> None:
-        self.identifiers = SqlIdentifiers(self.conn)
+        self.identifiers = SqlIdentifiers(self.conn, lambda row: self.after_commit(lambda: self._index.note(row)))
         self.dois = SqlDois(self.conn)
 
     async def alone(self, key: str) -> None:
