@@ -8,15 +8,16 @@ has an entry under its whole name.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from indigo_contracts.pid import IdentifierState
 
 from indigo_pid.domain.names import Name, Naming, Scheme, ascii_lower
 
-_FACE = {Scheme.HANDLE: 1, Scheme.DOI: 2, Scheme.ARK: 4}
+_HANDLE_FACE, _DOI_FACE, _ARK_FACE = 1, 2, 4
 _ALL_FACES = 7
+_FACE = {Scheme.HANDLE: _HANDLE_FACE, Scheme.DOI: _DOI_FACE, Scheme.ARK: _ARK_FACE}
 _BASE = 64
 """Keeps the first character of a value printable: ``@`` is nothing at all."""
 
@@ -32,38 +33,41 @@ class Standing(IntEnum):
 
 
 _OF_STATE = {
-    "reserved": Standing.RESERVED,
-    "active": Standing.ACTIVE,
-    "tombstoned": Standing.GONE,
+    IdentifierState.RESERVED: Standing.RESERVED,
+    IdentifierState.ACTIVE: Standing.ACTIVE,
+    IdentifierState.TOMBSTONED: Standing.GONE,
 }
 
+_FIRST_BYTES = tuple(
+    tuple(bytes((_BASE + (standing << 3) + faces,)) for faces in range(_ALL_FACES + 1)) for standing in Standing
+)
+_STANDINGS = {first[0]: standing for standing in Standing for first in _FIRST_BYTES[standing]}
 
-@dataclass(frozen=True, slots=True)
-class Row:
+
+class Row(NamedTuple):
     """The part of an identifier that resolution needs; names as they are compared, ``""`` for none."""
 
     handle_key: str
     ark_key: str
     doi: str
-    state: IdentifierState | str
+    state: str
     target: str
     choice: bool = False
 
 
 def standing_of(value: bytes) -> Standing:
     """What the entry ``value`` says."""
-    return Standing((value[0] - _BASE) >> 3)
+    return _STANDINGS[value[0]]
 
 
 class Keys:
     """Where entries are kept. Keys of whole names begin with a space, which no suffix has."""
 
     def __init__(self, naming: Naming) -> None:
-        self._ours = {
-            Scheme.HANDLE: ascii_lower(naming.handle_prefix),
-            Scheme.DOI: naming.doi_prefix,
-            Scheme.ARK: naming.naan,
-        }
+        self._handle = f"{ascii_lower(naming.handle_prefix)}/"
+        self._doi = f"{naming.doi_prefix}/"
+        self._ark = f"{naming.naan}/"
+        self._ours = {Scheme.HANDLE: self._handle, Scheme.DOI: self._doi, Scheme.ARK: self._ark}
         self._faces_of_prefix = {
             naming.handle_prefix: _FACE[Scheme.HANDLE],
             ascii_lower(naming.handle_prefix): _FACE[Scheme.HANDLE],
@@ -71,24 +75,36 @@ class Keys:
         }
 
     def entries(self, row: Row) -> Iterator[tuple[str, bytes]]:
-        """The entries that answer for ``row``: one, and one for each name that does not share the suffix."""
-        standing = Standing.CHOICE if row.choice else _OF_STATE[row.state]
-        target = row.target.encode() if standing in {Standing.ACTIVE, Standing.CHOICE} else b""
-        names = ((Scheme.HANDLE, row.handle_key), (Scheme.DOI, row.doi), (Scheme.ARK, row.ark_key))
-        prefix, _, suffix = row.handle_key.partition("/")
-        faces = 0
-        for scheme, key in names:
-            if prefix == self._ours[Scheme.HANDLE] and key == f"{self._ours[scheme]}/{suffix}":
-                faces |= _FACE[scheme]
-            elif key:
-                yield _whole(scheme, key), _value(standing, _ALL_FACES, target)
+        """The entries that answer for ``row``: one, and one for each name that does not share the suffix.
+
+        Written for speed: it runs a million times when a resolver starts.
+        """
+        handle_key, ark_key, doi, state, target, choice = row
+        standing = Standing.CHOICE if choice else _OF_STATE[state]  # type: ignore[index]  # a str enum's value
+        firsts = _FIRST_BYTES[standing]
+        place = target.encode() if standing & 1 else b""  # active, or a choice
+        suffix = handle_key.removeprefix(self._handle)
+        ours = len(suffix) < len(handle_key)
+        faces, others = (_HANDLE_FACE, []) if ours else (0, [_whole(Scheme.HANDLE, handle_key)])
+        if doi:
+            if ours and doi == self._doi + suffix:
+                faces |= _DOI_FACE
+            else:
+                others.append(_whole(Scheme.DOI, doi))
+        if ark_key:
+            if ours and ark_key == self._ark + suffix:
+                faces |= _ARK_FACE
+            else:
+                others.append(_whole(Scheme.ARK, ark_key))
         if faces:
-            yield suffix, _value(standing, faces, target)
+            yield suffix, firsts[faces] + place
+        for key in others:
+            yield key, firsts[_ALL_FACES] + place
 
     def of(self, name: Name) -> Iterator[tuple[str, int]]:
         """Keys an entry for ``name`` may have, most usual first, each with the face its entry must show."""
-        prefix, _, suffix = name.key.partition("/")
-        if prefix == self._ours[name.scheme]:
+        suffix = name.key.removeprefix(self._ours[name.scheme])
+        if len(suffix) < len(name.key):
             yield suffix, _FACE[name.scheme]
         yield _whole(name.scheme, name.key), _ALL_FACES
 
@@ -107,10 +123,6 @@ class Keys:
 def shows(value: bytes, face: int) -> bool:
     """Whether the entry ``value`` is there for ``face``."""
     return bool((value[0] - _BASE) & face)
-
-
-def _value(standing: Standing, faces: int, target: bytes) -> bytes:
-    return bytes((_BASE + (standing << 3) + faces,)) + target
 
 
 def _whole(scheme: Scheme, key: str) -> str:

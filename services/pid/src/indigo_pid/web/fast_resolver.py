@@ -32,7 +32,6 @@ _LASTING = [
     (b"cache-control", b"public, max-age=%d" % CACHE_SECONDS),
     (b"vary", b"accept"),
     (b"content-length", b"0"),
-    (b"x-content-type-options", b"nosniff"),
 ]
 _EMPTY = {"type": "http.response.body", "body": b""}
 _NEVER_HEARD = 1e9

@@ -30,7 +30,7 @@ _CHANNEL = "outbox"
 _ANSWER_SECONDS = 5.0
 _LOAD_SECONDS = 600.0
 _LOST = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
-_UNESCAPED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"\\": b"\\"}
+_UNESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 T = TypeVar("T")
 
@@ -125,22 +125,20 @@ async def _told(answer: Awaitable[T]) -> T:
 
 def _row(line: bytes) -> Row:
     """One line of COPY's text format (PostgreSQL manual, COPY, "Text Format")."""
-    fields = line.split(b"\t")
+    fields = line.decode().split("\t")
     if b"\\" in line:
         fields = [_unescape(one) for one in fields]
     handle_key, ark_key, doi, state, target, choice = fields
-    return Row(
-        handle_key.decode(), ark_key.decode(), doi.decode(), state.decode(), target.decode(), choice == b"t"
-    )
+    return Row(handle_key, ark_key, doi, state, target, choice == "t")
 
 
-def _unescape(field: bytes) -> bytes:
-    head, *parts = field.split(b"\\")
+def _unescape(field: str) -> str:
+    head, *parts = field.split("\\")
     told = [head]
     escaped = iter(parts)
     for part in escaped:
         if part:
             told.append(_UNESCAPED[part[:1]] + part[1:])
         else:  # two backslashes are one, and what follows is text
-            told.append(b"\\" + next(escaped, b""))
-    return b"".join(told)
+            told.append("\\" + next(escaped, ""))
+    return "".join(told)
