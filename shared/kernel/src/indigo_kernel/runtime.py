@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from indigo_kernel.bus.ports import Bus, Subscription
 from indigo_kernel.db import migrate
 from indigo_kernel.db.dead_letters import sink
+from indigo_kernel.db.housekeeping import Housekeeping
 from indigo_kernel.db.relay import Relay
 from indigo_kernel.db.uow import Database
 from indigo_kernel.health import HealthChecks
@@ -64,7 +65,7 @@ class Runtime:
     async def consume(self) -> None:
         """Take deliveries and run the workers."""
         await self.bus.subscribe(self.subscriptions, sink(self.database.engine))
-        for worker in self.workers:
+        for worker in (*self.workers, Housekeeping(self.database)):
             self._spawn(worker)
 
     async def relay(self) -> None:
