@@ -14,9 +14,9 @@ from indigo_kernel.platform import Platform
 from indigo_kernel.problems import Unavailable
 from indigo_kernel.runtime import Runtime
 
+from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.db.uow import GatewayWork
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
-from indigo_qos_gateway.adapters.posix.classes import Place
 from indigo_qos_gateway.adapters.repository import HttpRecordFiles
 from indigo_qos_gateway.api import routes_backends, routes_capabilities, routes_cdmi, routes_transitions
 from indigo_qos_gateway.api.deps import Service

@@ -11,8 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
+from indigo_qos_gateway.adapters.classes import NAMES, Place
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
-from indigo_qos_gateway.adapters.posix.classes import NAMES, Place
 
 WATCHED = {
     "open", "os.link", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.setxattr",
@@ -54,11 +54,11 @@ def change(base, what):
     if what in NAMES:
         storage._tiers.bring("/box/file", what, lambda: None)
     elif what == "delete":
-        storage._delete("/box/file")
+        storage._files._delete("/box/file")
     else:
         with storage._tree.draft() as (draft, fd):
             os.write(fd, NEW)
-            storage._put(draft, fd, "/box/file")
+            storage._files._put(draft, fd, "/box/file")
 
 
 def child(base, what, point):

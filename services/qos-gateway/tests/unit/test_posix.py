@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from indigo_contracts.qos import Locality
 from indigo_kernel.problems import BadRequest, Conflict, NotFound
+from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.posix import tree
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
-from indigo_qos_gateway.adapters.posix.classes import Place
 from indigo_qos_gateway.domain.errors import StorageDamage
 from indigo_qos_gateway.domain.storage import StepState
 from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from indigo_contracts.qos import Locality
 from indigo_kernel.ids import new_id
 
+from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY
 from indigo_qos_gateway.adapters.posix.attributes import COPY, MIGRATED, RECALL, SHA256, STUB
-from indigo_qos_gateway.adapters.posix.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY
 from indigo_qos_gateway.adapters.posix.tape import TapeTier, Watch, chunks, write_all
 from indigo_qos_gateway.adapters.posix.tree import Held, Tree
 from indigo_qos_gateway.domain.errors import StorageDamage

@@ -1,0 +1,158 @@
+"""Objects and containers as files and directories of a tree: what every back-end with a mounted file system shares."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import stat
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from indigo_kernel.problems import ChecksumMismatch, Conflict
+
+from indigo_qos_gateway.adapters.posix.attributes import CLASS
+from indigo_qos_gateway.adapters.posix.tape import CHUNK, write_all
+from indigo_qos_gateway.adapters.posix.tree import Tree
+from indigo_qos_gateway.domain.errors import ObjectNotFound
+from indigo_qos_gateway.domain.paths import ROOT, join
+from indigo_qos_gateway.domain.storage import Child, Content, ObjectType
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CheckReadable = Callable[[str, int], None]
+"""Raises ``Offline`` when reading the open file at a path would recall it."""
+
+
+class Files:
+    """The files below a tree. ``check_readable`` is asked before a file is read."""
+
+    def __init__(self, tree: Tree, check_readable: CheckReadable) -> None:
+        self._tree = tree
+        self._check_readable = check_readable
+
+    async def children(self, path: str) -> Sequence[Child]:
+        found = await asyncio.to_thread(self._tree.entries, path)
+        return [
+            Child(name, ObjectType.CONTAINER if is_directory else ObjectType.DATAOBJECT)
+            for name, is_directory in found
+        ]
+
+    async def read(self, path: str, start: int, stop: int | None) -> AsyncIterator[bytes]:
+        fd = await asyncio.to_thread(self._open_data, path)
+        try:
+            offset = start
+            while stop is None or offset < stop:
+                most = CHUNK if stop is None else min(CHUNK, stop - offset)
+                chunk = await settled(os.pread, fd, most, offset)
+                if not chunk:
+                    return
+                offset += len(chunk)
+                yield chunk
+        finally:
+            os.close(fd)
+
+    async def write(self, path: str, chunks: AsyncIterable[bytes], expected: Content | None) -> Content:
+        if path == ROOT:
+            raise Conflict("The root is a container")
+        with self._tree.draft() as (draft, fd):
+            digest, size = hashlib.sha256(), 0
+            async for chunk in chunks:
+                await settled(write_all, fd, chunk)
+                digest.update(chunk)
+                size += len(chunk)
+            content = Content(size, digest.hexdigest())
+            check_expected(path, content, expected)
+            await settled(self._put, draft, fd, path)
+        return content
+
+    async def make_container(self, path: str) -> bool:
+        return await asyncio.to_thread(self._make_container, path)
+
+    async def delete(self, path: str) -> None:
+        if path == ROOT:
+            raise Conflict("The root is always there")
+        await asyncio.to_thread(self._delete, path)
+
+    def container_class(self, fd: int) -> str | None:
+        """The class noted for an open directory."""
+        return self._tree.attributes.get(fd, CLASS)
+
+    def set_container_class(self, path: str, name: str) -> bool:
+        """Note the class of a directory; False when it is a file. Raises ``ObjectNotFound``."""
+        with self._tree.opened(path) as fd:
+            if not is_directory(fd):
+                return False
+            self._tree.attributes.set(fd, CLASS, name)
+            os.fsync(fd)
+            return True
+
+    def _open_data(self, path: str) -> int:
+        """A descriptor the caller closes; a change of class behind it does not disturb the reader."""
+        with self._tree.opened(path) as fd:
+            if is_directory(fd):
+                raise Conflict(f"{path} is a container")
+            self._check_readable(path, fd)
+            return os.dup(fd)
+
+    def _put(self, draft: Path, fd: int, path: str) -> None:
+        os.fsync(fd)
+        try:
+            with self._tree.held(path) as held:
+                if is_directory(held.fd):
+                    raise Conflict(f"{path} is a container")
+                self._tree.replace(held, draft, keep_copy=False)
+        except ObjectNotFound:
+            self._tree.create(draft, path)
+
+    def _make_container(self, path: str) -> bool:
+        try:
+            with self._tree.opened(path) as fd:
+                if not is_directory(fd):
+                    raise Conflict(f"{path} is a data object")
+            return False
+        except ObjectNotFound:
+            with self._tree.directory(path, make=True):
+                return True
+
+    def _delete(self, path: str) -> None:
+        with self._tree.opened(path) as fd:
+            container = is_directory(fd)
+        if not container:
+            with self._tree.held(path) as held:
+                self._tree.remove(held)
+            return
+        for name, _ in self._tree.entries(path):
+            self._delete(join(path, name))
+        self._tree.remove_directory(path)
+
+
+def is_directory(fd: int) -> bool:
+    return stat.S_ISDIR(os.fstat(fd).st_mode)
+
+
+def modified(info: os.stat_result) -> datetime:
+    """When a file was written to, to the microsecond."""
+    return datetime.fromtimestamp(info.st_mtime_ns // 1000 / 1_000_000, UTC)
+
+
+def check_expected(path: str, content: Content, expected: Content | None) -> None:
+    """Raise ``ChecksumMismatch`` when other bytes came than those ``expected``."""
+    if expected is not None and content != expected:
+        raise ChecksumMismatch(
+            f"{path}: {content.size} bytes with SHA-256 {content.sha256} came,"
+            f" {expected.size} with {expected.sha256} were expected"
+        )
+
+
+async def settled(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run ``work`` in a thread to its end, even when cancelled: it uses a descriptor the caller closes."""
+    task = asyncio.create_task(asyncio.to_thread(work, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
