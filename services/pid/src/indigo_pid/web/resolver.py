@@ -6,19 +6,23 @@ It redirects to the stored target exactly as it was checked when it was set; not
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from indigo_contracts.pid import IdentifierSnapshot, IdentifierState
 from indigo_kernel.http.openapi import responses
-from indigo_kernel.problems import Gone, NotFound
+from indigo_kernel.problems import Gone, NotAcceptable, NotFound
 from indigo_ui import Pages
 from indigo_ui.negotiation import wants_page
 from starlette.convertors import Convertor, register_url_convertor
 
+from indigo_pid.application.describe import describe_identifier
 from indigo_pid.application.ports import NewWork
+from indigo_pid.citation.formats import FORMATS
 from indigo_pid.domain.identifier import Identifier
 from indigo_pid.domain.names import Naming, parse_name
+from indigo_pid.web.identifier_page import identifier_page
+from indigo_pid.web.representations import Representations, asked_for
 
 CACHE_SECONDS = 300
 
@@ -45,24 +49,58 @@ register_url_convertor("pid", _PidConvertor())
 
 PidName = Annotated[str, Path(max_length=2048, description="a handle, a DOI name, or an ARK")]
 NoRedirect = Annotated[str | None, Query(description="present: show the record instead of going there")]
+Info = Annotated[str | None, Query(description="present: the same, as ARK resolvers call it")]
+Wanted = Annotated[
+    str | None,
+    Query(
+        alias="format",
+        max_length=100,
+        description="describe it instead of going there: " + ", ".join(one.name for one in FORMATS),
+    ),
+]
+Style = Annotated[str | None, Query(max_length=200, description="style of a citation, as in the CSL repository")]
+Locale = Annotated[str | None, Query(max_length=40, description="language of a citation, such as `de` or `pt-BR`")]
+
+_DESCRIBED: dict[str, Any] = {
+    "description": "The record, or the description that was asked for",
+    "content": {media_type: {"schema": {}} for one in FORMATS for media_type in one.media_types},
+}
 
 
 def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
     """``GET /{prefix}/{suffix}`` and ``GET /ark:{naan}/{name}``; HEAD is answered the same way."""
     router = APIRouter(tags=["resolver"])
+    representations = Representations()
 
     @router.get(
         "/{name:pid}",
         response_model=IdentifierSnapshot,
-        responses={302: {"description": "It is there"}, **responses(NotFound, Gone)},
+        responses={
+            200: _DESCRIBED,
+            302: {"description": "It is there"},
+            **responses(NotFound, NotAcceptable, Gone),
+        },
     )
-    async def resolve_name(request: Request, name: PidName, noredirect: NoRedirect = None) -> Response:
-        """Go where the identifier leads."""
+    async def resolve_name(
+        request: Request,
+        name: PidName,
+        noredirect: NoRedirect = None,
+        info: Info = None,
+        wanted: Wanted = None,
+        style: Style = None,
+        locale: Locale = None,
+    ) -> Response:
+        """Go where the identifier leads, or describe what it names: by `Accept` or `?format=`."""
+        shown = noredirect is not None or info is not None
+        asked = asked_for(request.headers.get("accept"), wanted, style, locale)
         parsed = parse_name(name)
         if parsed is None:
             return _missing(request, name, "It is no handle, DOI or ARK.")
         async with work() as reading:
             identifier = await reading.identifiers.find(parsed)
+            described = None
+            if identifier is not None and (shown or not asked.leads_away):
+                described = await describe_identifier(reading, identifier)
         if identifier is None:
             return _missing(request, name, _why_unknown(naming, name))
         if identifier.state is IdentifierState.RESERVED:
@@ -71,7 +109,14 @@ def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
                 name,
                 "It is reserved for something that is not published yet, and will resolve once it is.",
             )
-        if noredirect is not None:
+        if described is not None:
+            answer = await representations.answer(request, described, asked, _LASTING)
+            if answer is not None:
+                return answer
+        if described is not None and shown:
+            if wants_page(request.headers.get("accept")):
+                citation = await representations.usual_citation(described)
+                return identifier_page(_PAGES, described, citation, _LASTING)
             return Response(
                 identifier.snapshot().model_dump_json(), media_type="application/json", headers=_LASTING
             )

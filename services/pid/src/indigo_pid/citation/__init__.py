@@ -1,0 +1,1 @@
+"""What an identifier names, in the formats that citation managers, search engines and RDF tools read."""
