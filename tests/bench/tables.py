@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from indigo_contracts.dmp import TableSpec
+from indigo_contracts.structure import TableSpec
 from indigo_integrity.adapters.tabular.validate import Budget, DuckdbValidator
 from indigo_integrity.application.ports import TableFiles
 

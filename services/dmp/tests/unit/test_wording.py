@@ -1,14 +1,8 @@
 """Columns and tests in words."""
 
 import pytest
-from indigo_contracts.dmp import (
-    ContentTest,
-    ExistenceTest,
-    ExpectedOutput,
-    FieldSpec,
-    MetadataTest,
-    ProcessingTest,
-)
+from indigo_contracts.dmp import ContentTest, ExistenceTest, ExpectedOutput, MetadataTest, ProcessingTest
+from indigo_contracts.structure import FieldSpec
 from indigo_dmp.web.wording import rules_of, sentence_of
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from frictionless import Checklist, Detector, Dialect, Resource, Schema
 from frictionless.formats import CsvControl
-from indigo_contracts.dmp import TableSpec
+from indigo_contracts.structure import TableSpec
 from indigo_integrity.adapters.tabular.validate import Budget, DuckdbValidator
 from indigo_integrity.application.ports import TableFiles, TableReport
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
-from indigo_contracts.dmp import PlannedOutput, StoragePromise, Structure, Taxon, TestDefinition
+from indigo_contracts.dmp import PlannedOutput, StoragePromise, TestDefinition
+from indigo_contracts.structure import Structure, Taxon
 from indigo_kernel.auth.principal import Principal
 from indigo_kernel.etag import Expected, IfMatch, etag
 from indigo_kernel.http.openapi import responses

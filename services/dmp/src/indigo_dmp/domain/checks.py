@@ -6,15 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from indigo_contracts.dmp import (
-    ExpectedOutput,
-    OutputExtension,
-    OutputKind,
-    ProcessingTest,
-    Structure,
-    TableSpec,
-)
+from indigo_contracts.dmp import ExpectedOutput, OutputExtension, OutputKind, ProcessingTest
 from indigo_contracts.problems import FieldError
+from indigo_contracts.structure import Structure, TableSpec
 
 from indigo_dmp.domain.outputs import Document, kind_of, promised_datasets
 

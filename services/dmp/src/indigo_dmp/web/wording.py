@@ -8,11 +8,11 @@ from indigo_contracts.dmp import (
     ContentTest,
     ExistenceTest,
     ExpectedOutput,
-    FieldSpec,
     MetadataTest,
     ProcessingTest,
     TestDefinition,
 )
+from indigo_contracts.structure import FieldSpec
 
 _COMPARED = {
     "digest": "byte for byte",

@@ -10,10 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
-from indigo_contracts.dmp import Limits, PlanSnapshot, TableSpec
+from indigo_contracts.dmp import Limits, PlanSnapshot
 from indigo_contracts.envelope import Envelope, Fact
 from indigo_contracts.integrity import Finding, RunState
 from indigo_contracts.repository import RecordFile, RecordSnapshot
+from indigo_contracts.structure import TableSpec
 
 from indigo_integrity.domain.run import Run
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from indigo_contracts.dmp import FieldSpec, FieldType
+from indigo_contracts.structure import FieldSpec, FieldType
 
 
 def text(value: str) -> str:

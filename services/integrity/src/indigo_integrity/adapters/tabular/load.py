@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
-from indigo_contracts.dmp import TableSpec
 from indigo_contracts.integrity import Finding
+from indigo_contracts.structure import TableSpec
 
 from indigo_integrity.adapters.tabular.expressions import text
 from indigo_integrity.adapters.tabular.prepare import (

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import duckdb
-from indigo_contracts.dmp import FieldSpec, ForeignKey
 from indigo_contracts.integrity import Finding
+from indigo_contracts.structure import FieldSpec, ForeignKey
 
 from indigo_integrity.adapters.tabular.expressions import (
     Check,

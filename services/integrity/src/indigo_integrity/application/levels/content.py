@@ -6,9 +6,10 @@ from collections import Counter
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from indigo_contracts.dmp import ContentTest, TableSpec
+from indigo_contracts.dmp import ContentTest
 from indigo_contracts.integrity import Verdict
 from indigo_contracts.repository import RecordFile
+from indigo_contracts.structure import TableSpec
 
 from indigo_integrity.application.levels.base import Tools, download, unsafe_keys
 from indigo_integrity.application.ports import TableFiles
