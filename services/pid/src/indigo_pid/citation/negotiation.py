@@ -46,7 +46,7 @@ def options(accept: str | None) -> list[Option]:
 
 def _ranges(accept: str) -> Iterator[tuple[str, dict[str, str], float]]:
     for part in _PARTS.findall(accept)[:_MOST_RANGES]:
-        name, *rest = _PARAMETERS.findall(part)
+        name, *rest = _PARAMETERS.findall(part) or [""]
         name = name.strip().lower()
         if "/" not in name:
             continue

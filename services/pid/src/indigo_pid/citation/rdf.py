@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any, Literal
 
 from rdflib import RDF, XSD, BNode, Graph, Namespace, URIRef
@@ -28,29 +29,27 @@ _IRI = re.compile(r"(?:https?://|ark:)[^\x00-\x20<>\"{}|\\^`]+")
 
 
 def rdf(subject: Subject, syntax: Syntax) -> str:
-    """The graph of ``subject``."""
+    """The graph of ``subject``. The same subject makes the same text."""
     graph = Graph()
     graph.bind("schema", _SCHEMA)
-    _tell(graph, schema_org(subject))
+    _tell(graph, schema_org(subject), count())
     return graph.serialize(format=syntax)
 
 
-def _tell(graph: Graph, node: Mapping[str, Any]) -> Node:
+def _tell(graph: Graph, node: Mapping[str, Any], numbers: Iterator[int]) -> Node:
     name = node.get("@id")
-    subject = URIRef(name) if name and _IRI.fullmatch(name) else BNode()
+    subject = URIRef(name) if name and _IRI.fullmatch(name) else BNode(f"n{next(numbers)}")
     if "@type" in node:
         graph.add((subject, RDF.type, _SCHEMA[node["@type"]]))
     for key, values in node.items():
         if not key.startswith("@"):
             for value in values if isinstance(values, list) else [values]:
-                graph.add((subject, _SCHEMA[key], _object(graph, key, value)))
+                told = _tell(graph, value, numbers) if isinstance(value, Mapping) else _value(key, str(value))
+                graph.add((subject, _SCHEMA[key], told))
     return subject
 
 
-def _object(graph: Graph, key: str, value: Any) -> Node:
-    if isinstance(value, Mapping):
-        return _tell(graph, value)
-    text = str(value)
+def _value(key: str, text: str) -> Node:
     if key in _ADDRESSES and _IRI.fullmatch(text):
         return URIRef(text)
     if key in _DATES:
