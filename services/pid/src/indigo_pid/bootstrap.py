@@ -27,6 +27,7 @@ from indigo_pid.api.deps import Deps
 from indigo_pid.api.routes_dois import doi_routes
 from indigo_pid.api.routes_handles import handle_routes
 from indigo_pid.api.routes_identifiers import identifier_routes
+from indigo_pid.api.routes_metadata import metadata_routes
 from indigo_pid.application.dois import JOB
 from indigo_pid.application.identifiers import Rules
 from indigo_pid.application.index_keeper import IndexKeeper
@@ -71,7 +72,7 @@ def build(
     index = NameIndex(settings.naming, settings.resolver_names, monotonic)
     keeper = IndexKeeper(index, PostgresFeed(platform.engine), _index_file(settings))
     work = partial(PidWork, platform.database, index)
-    rules = Rules(settings.naming, frozenset(settings.target_hosts))
+    rules = Rules(settings.naming, settings.prefixes, frozenset(settings.target_hosts))
     deps = Deps(work, rules)
     api = platform.api(
         title="INDIGO persistent identifiers",
@@ -80,6 +81,7 @@ def build(
             identifier_routes(deps),
             handle_routes(deps),
             doi_routes(deps),
+            metadata_routes(),
             resolver_routes(work, settings.naming),
         ],
         # The sandbox reads and refuses bodies itself, with DataCite's error documents.

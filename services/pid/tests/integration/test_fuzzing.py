@@ -32,4 +32,4 @@ async def test_generated_requests_find_no_fault(pid, tmp_path) -> None:
     output, _ = await process.communicate()
     told = output.decode()
     assert process.returncode == 0, told
-    assert re.search(r"Operations:\s+9 selected", told), told
+    assert re.search(r"Operations:\s+10 selected", told), told
