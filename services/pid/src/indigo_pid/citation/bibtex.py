@@ -24,8 +24,11 @@ _SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
-    **{char: f"\\{char}" for char in "{}%&#$_"},
+    "{": r"\textbraceleft{}",  # BibTeX counts braces, escaped or not
+    "}": r"\textbraceright{}",
+    **{char: f"\\{char}" for char in "%&#$_"},
 }
+_SEPARATOR = re.compile(r",|\band\b", re.IGNORECASE)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -61,9 +64,11 @@ def _key(subject: Subject) -> str:
 
 
 def _author(family: str | None, given: str | None, literal: str) -> str:
-    if family is None:
-        return f"{{{_text(literal)}}}"
-    return f"{{{_text(family)}}}, {_text(given)}" if given else f"{{{_text(family)}}}"
+    whole = f"{{{_text(literal if family is None else family)}}}"
+    if family is None or not given:
+        return whole
+    # Braces keep a name whole, but also from being made into initials: only where it would be taken apart.
+    return f"{whole}, {{{_text(given)}}}" if _SEPARATOR.search(given) else f"{whole}, {_text(given)}"
 
 
 def _text(text: str) -> str:
