@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from fastapi import FastAPI
 from indigo_kernel.auth.issuer import DevIssuer
 from indigo_kernel.auth.issuer_routes import issuer_routes
+from indigo_ui import Pages
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from indigo_suite.layout import ROUTES, Addresses
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _PURPOSE = {
-    "dmp": "data management plans, their promises and the ledger",
-    "repository": "records of datasets, software, plans and analyses",
-    "pid": "persistent identifiers, DOIs and the resolver",
-    "integrity": "tests: existence, metadata, content, processing",
-    "qos-gateway": "storage classes and transitions (CDMI)",
+    "dmp": ("data management plans, their promises and the ledger", "/dmp/plans"),
+    "repository": ("records of datasets, software, plans and analyses", "/repository/api/records"),
+    "pid": ("persistent identifiers, DOIs and the resolver", None),
+    "integrity": ("tests: existence, metadata, content, processing", None),
+    "qos-gateway": ("storage classes and transitions (CDMI)", None),
 }
+"""What each service is for, and where what anybody may see of it is listed."""
 
 
 def front_door(services: dict[str, FastAPI], issuer: DevIssuer, addresses: Addresses) -> ASGIApp:
     """The services below their paths, the development issuer below ``/issuer``."""
-    page = _page(addresses)
+    pages = Pages("indigo_suite")
+    context = {"title": "INDIGO Data Life Cycle", "services": _services(addresses)}
 
     async def index(_: Request) -> Response:
-        return HTMLResponse(
-            page, headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
-        )
+        return pages.response("front.html", context)
 
     async def live(_: Request) -> Response:
         return PlainTextResponse("ok")
@@ -49,19 +47,15 @@ def front_door(services: dict[str, FastAPI], issuer: DevIssuer, addresses: Addre
     )
 
 
-def _page(addresses: Addresses) -> str:
-    rows = "".join(
-        f"<tr><th><a href='{path}/docs'>{escape(name)}</a></th><td>{escape(_PURPOSE[name])}</td>"
-        f"<td><code>{escape(addresses.of(name))}</code></td></tr>"
+def _services(addresses: Addresses) -> list[dict[str, str | None]]:
+    return [
+        {
+            "name": name,
+            "docs": f"{path}/docs",
+            "purpose": purpose,
+            "listing": listing,
+            "address": addresses.of(name),
+        }
         for name, path in ROUTES.items()
-    )
-    return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        "<title>INDIGO Data Life Cycle</title>"
-        "<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;"
-        "margin:2rem auto;padding:0 1rem}th{text-align:left;padding-right:1rem}td{padding:.3rem 1rem .3rem 0}"
-        "@media(max-width:40rem){tr,th,td{display:block}}</style>"
-        "<h1>INDIGO Data Life Cycle</h1><p>Data management plans that act.</p>"
-        f"<table>{rows}</table></html>"
-    )
+        for purpose, listing in (_PURPOSE[name],)
+    ]

@@ -28,6 +28,7 @@ _QUIET = (
     "--headless",
     "--no-sandbox",  # test machines run as root; the pages are our own
     "--disable-gpu",
+    "--hide-scrollbars",
     "--disable-dev-shm-usage",
     "--disable-quic",
     "--disable-background-networking",
@@ -39,6 +40,22 @@ _QUIET = (
 
 _MEASURE = """(() => {
   const wide = document.documentElement.clientWidth;
+  const channels = color => color.match(/[\\d.]+/g).map(Number);
+  const luminance = color => channels(color).slice(0, 3).map(part => part / 255)
+    .map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, index) => sum + part * [0.2126, 0.7152, 0.0722][index], 0);
+  const ground = element => {
+    for (; element; element = element.parentElement) {
+      const color = getComputedStyle(element).backgroundColor;
+      if ((channels(color)[3] ?? 1) === 1) return color;
+    }
+    return matchMedia('(prefers-color-scheme: dark)').matches ? 'rgb(18, 18, 18)' : 'rgb(255, 255, 255)';
+  };
+  const contrast = element => {
+    const [low, high] = [getComputedStyle(element).color, ground(element)].map(luminance).sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const has_text = element => [...element.childNodes].some(each => each.nodeType === 3 && each.data.trim());
   const reaches = element => element.getBoundingClientRect().right + scrollX;
   const boxed = element => element.closest('.scroll, pre');
   return {
@@ -48,6 +65,9 @@ _MEASURE = """(() => {
     overflow: document.documentElement.scrollWidth - wide,
     sticking_out: [...document.body.querySelectorAll('*')]
       .filter(each => reaches(each) > wide + 1 && !boxed(each)).map(each => each.outerHTML.slice(0, 200)),
+    faint: [...document.body.querySelectorAll('*')]
+      .filter(each => has_text(each) && each.checkVisibility() && contrast(each) < 4.5)
+      .map(each => `${contrast(each).toFixed(1)}: ${each.outerHTML.slice(0, 200)}`),
     text: document.body.innerText,
   };
 })()"""
@@ -66,9 +86,11 @@ class Seen:
     """By how much the page is wider than the window."""
     sticking_out: list[str]
     """Beginnings of elements that reach beyond the right edge, and are in no box that scrolls."""
+    faint: list[str]
+    """Beginnings of elements whose text has less contrast than 4.5 to 1 (WCAG 2.2, 1.4.3)."""
     text: str
     complaints: list[str]
-    """Errors and warnings in the console: failed requests, violated policies."""
+    """Errors and warnings in the console (violated policies, failed requests), but for the page's own status."""
     requests: list[str]
     """Every address that was asked for."""
 
@@ -107,19 +129,33 @@ class Browser:
             raise BrowserError(f"{url}: {loading['errorText']}")
         while not self._named("Page.loadEventFired"):
             self._events.append(self._receive())
-        found = self.call("Runtime.evaluate", expression=_MEASURE, returnByValue=True)["result"]["value"]
+        found = self.value(_MEASURE)
         found["headings"] = [(level, text) for level, text in found["headings"]]
         main = [one for one in self._named("Network.responseReceived") if one["type"] == "Document"]
+        document = main[-1]["response"]
         return Seen(
-            status=main[-1]["response"]["status"],
+            status=document["status"],
             complaints=[
                 f"{entry['entry']['text']} ({entry['entry'].get('url', '')})"
                 for entry in self._named("Log.entryAdded")
                 if entry["entry"]["level"] in {"warning", "error"}
+                and (entry["entry"]["source"], entry["entry"].get("url")) != ("network", document["url"])
             ],
             requests=[one["request"]["url"] for one in self._named("Network.requestWillBeSent")],
             **found,
         )
+
+    def press_tab(self) -> None:
+        """Move the keyboard's focus on."""
+        for kind in ("rawKeyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
+
+    def value(self, expression: str) -> Any:
+        """What a JavaScript expression comes to in the page, as JSON."""
+        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        if "exceptionDetails" in result:
+            raise BrowserError(result["exceptionDetails"]["exception"]["description"])
+        return result["result"].get("value")
 
     def picture(self) -> bytes:
         """The whole page that is shown, as PNG."""

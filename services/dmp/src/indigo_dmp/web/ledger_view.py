@@ -67,7 +67,7 @@ def ledger_view(promises: Sequence[Promise], plan: PlanSnapshot) -> LedgerView:
         key = told.output
         title = "The plan itself" if key is None else titles.get(key, key)
         group = groups.setdefault(key, Group(title, []))
-        group.lines.append(Line(told, told.title.removeprefix(f"{title}: "), _links(told, records)))
+        group.lines.append(Line(told, _sentence(told.title.removeprefix(f"{title}: ")), _links(told, records)))
     return LedgerView(list(groups.values()), _parts(promise.state for promise in counting), len(counting))
 
 
@@ -81,6 +81,10 @@ def persistent_url(promises: Iterable[Promise]) -> str | None:
                 return f"https://doi.org/{details['doi']}"
             return f"https://hdl.handle.net/{details['handle']}"
     return None
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _parts(states: Iterable[PromiseState]) -> list[Part]:

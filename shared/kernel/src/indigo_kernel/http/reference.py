@@ -9,13 +9,22 @@ from typing import Any
 from indigo_kernel.http.openapi import operations
 
 _STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:0 auto;padding:1rem;color:#1b1b1b;background:#fff}
-code,pre{font:14px/1.4 ui-monospace,monospace}pre{background:#f4f4f4;padding:.75rem;overflow:auto}
-section{border-top:1px solid #ccc;margin-top:1.5rem}table{border-collapse:collapse;width:100%}
-th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #e4e4e4}
-.method{display:inline-block;min-width:4.5rem;font-weight:700}nav li{list-style:none}nav ul{padding:0}
-.deprecated{text-decoration:line-through}a{color:#0b5cad}
-@media(prefers-color-scheme:dark){body{background:#161616;color:#e8e8e8}pre{background:#242424}a{color:#7db9f5}}
+:root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--band:#f4f6f8;--line:#d0d7de;--link:#0b57a4}
+@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--paper:#0d1117;--band:#161b22;--line:#3d444d;--link:#79b8ff}}
+*{box-sizing:border-box}
+body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:0 auto;padding:1rem;color:var(--ink);
+background:var(--paper);overflow-wrap:break-word}
+code,pre{font:14px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}
+pre{background:var(--band);padding:.75rem;overflow:auto}
+h2{margin:2.5rem 0 .5rem}section{border-top:1px solid var(--line);margin-top:1.5rem}
+table{border-collapse:collapse;width:100%;margin:.5rem 0}
+th,td{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid var(--line)}
+th{font-weight:500}.method{display:inline-block;min-width:4.5rem;font-weight:700}
+nav li{list-style:none;margin:.25rem 0}nav ul{padding:0}
+.deprecated{text-decoration:line-through}a{color:var(--link)}
+:focus-visible{outline:3px solid var(--link);outline-offset:2px}
+@media(max-width:40rem){thead{position:absolute;left:-100vw}tr{display:block;padding:.4rem 0;
+border-bottom:1px solid var(--line)}td{display:block;border:0;padding:0}}
 """
 
 
