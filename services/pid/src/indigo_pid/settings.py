@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Self
 
 from indigo_kernel.settings import ServiceSettings, settings_config
-from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
+from indigo_pid.application.prefixes import Group, Prefixes
 from indigo_pid.domain.names import Naming
 
 SANDBOX_PATH = "/registrar"
@@ -18,13 +28,25 @@ TEST_PREFIX = "10.5072"
 _REAL_HOSTS = frozenset({"api.datacite.org"})
 
 
+_HANDLE_PREFIX = r"[0-9]+(\.[0-9A-Za-z]+)+"
+
+
+class GroupSetting(BaseModel):
+    """A group, and the issuer whose tokens say who is in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str
+    group: str
+
+
 class Settings(ServiceSettings):
     """What the pid service must know to run."""
 
     model_config = settings_config("pid")
 
     handle_prefix: str = Field(
-        default="21.T99999", pattern=r"^[0-9]+(\.[0-9A-Za-z]+)+$", description="prefix of the internal PIDs"
+        default="21.T99999", pattern=f"^{_HANDLE_PREFIX}$", description="prefix of the internal PIDs"
     )
     doi_prefix: str = Field(
         default=TEST_PREFIX,
@@ -35,6 +57,12 @@ class Settings(ServiceSettings):
         default="99999",
         pattern=r"^[0-9bcdfghjkmnpqrstvwxz]{5,16}$",
         description="name assigning authority number of the ARKs, the test number by default",
+    )
+    prefix_groups: dict[str, list[GroupSetting]] = Field(
+        default_factory=dict,
+        description="handle prefixes and the groups whose members may mint under them,"
+        ' `{"21.T14999": [{"issuer": "https://iam.example.org/", "group": "/lab"}]}`; the prefix above is for'
+        " everybody who may mint unless it is here",
     )
     target_hosts: list[str] = Field(
         default_factory=list,
@@ -76,9 +104,26 @@ class Settings(ServiceSettings):
             )
         return self
 
+    @field_validator("prefix_groups")
+    @classmethod
+    def _prefixes_are_handles(cls, value: dict[str, list[GroupSetting]]) -> dict[str, list[GroupSetting]]:
+        for prefix in value:
+            if not re.fullmatch(_HANDLE_PREFIX, prefix) or prefix.startswith("10."):
+                raise ValueError(f"{prefix} is not the prefix of handles; those of DOIs belong to a registrar")
+        return value
+
     @property
     def naming(self) -> Naming:
-        return Naming(self.handle_prefix, self.doi_prefix, self.naan, self.base_url)
+        more = tuple(prefix for prefix in self.prefix_groups if prefix != self.handle_prefix)
+        return Naming(self.handle_prefix, self.doi_prefix, self.naan, self.base_url, more)
+
+    @property
+    def prefixes(self) -> Prefixes:
+        groups = {
+            prefix: frozenset(Group(one.issuer, one.group) for one in allowed)
+            for prefix, allowed in self.prefix_groups.items()
+        }
+        return Prefixes(self.handle_prefix, groups)
 
     @property
     def registrar_url(self) -> str:

@@ -32,6 +32,9 @@ class IdentifierSnapshot(BaseModel):
     plan: PlanLink | None = None
     target: str | None = Field(default=None, description="URL the resolver redirects to")
     resolver_url: str = Field(description="URL that resolves the handle")
+    concept: str | None = Field(
+        default=None, description="handle that stands for all versions and leads to the newest"
+    )
 
 
 class _IdentifierFact(Fact):

@@ -12,6 +12,7 @@ from indigo_kernel.etag import IfMatch, etag, not_modified
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.idempotency import idempotent
 from indigo_kernel.problems import (
+    AlreadyExists,
     Conflict,
     Forbidden,
     IdempotencyMismatch,
@@ -24,12 +25,26 @@ from indigo_kernel.problems import (
 )
 
 from indigo_pid.api.deps import Deps
-from indigo_pid.api.schemas import ChangeBody, IdentifierView, MintBody
+from indigo_pid.api.schemas import (
+    BulkBody,
+    BulkView,
+    ChangeBody,
+    HistoryView,
+    IdentifierView,
+    MintBody,
+    ReservedView,
+)
 from indigo_pid.application import identifiers
-from indigo_pid.application.identifiers import MintRequest
+from indigo_pid.application.identifiers import Tombstoning
 
 Handle = Annotated[str, Path(description="`prefix/suffix`, a DOI or an ARK", max_length=2048)]
 Reason = Annotated[str, Query(min_length=1, max_length=2000, description="why it is gone; shown to everybody")]
+Citation = Annotated[str | None, Query(min_length=1, max_length=2000, description="how to cite what was there")]
+Replacement = Annotated[
+    str | None,
+    Query(max_length=2048, description="another identifier that resolves here, or a URL: what took its place"),
+]
+_MINTING = responses(Unauthenticated, Forbidden, AlreadyExists, InProgress, IdempotencyMismatch)
 _CHANGES = responses(
     Unauthenticated, Forbidden, NotFound, Conflict, StaleVersion, PreconditionRequired
 )  # what every change can answer
@@ -43,7 +58,7 @@ def identifier_routes(deps: Deps) -> APIRouter:
         "",
         status_code=201,
         response_model=IdentifierView,
-        responses=responses(Unauthenticated, Forbidden, InProgress, IdempotencyMismatch),
+        responses=_MINTING,
     )
     async def mint_identifier(request: Request, who: Who, body: MintBody) -> Response:
         """Mint an identifier for anything. Needs the scope `pid:mint` and an `Idempotency-Key`."""
@@ -51,8 +66,7 @@ def identifier_routes(deps: Deps) -> APIRouter:
         async with deps.work() as work:
 
             async def mint() -> Response:
-                wanted = MintRequest(body.kind, body.target, body.metadata)
-                made = await identifiers.mint_identifier(work, deps.rules, wanted, who)
+                made = await identifiers.mint_identifier(work, deps.rules, body.request(), who)
                 return Response(
                     IdentifierView.of(made).model_dump_json(),
                     201,
@@ -64,6 +78,26 @@ def identifier_routes(deps: Deps) -> APIRouter:
                 )
 
             return await idempotent(request, work.conn, f"{who.iss} {who.sub}", mint, now=work.now)
+
+    @router.post("/bulk", status_code=201, response_model=BulkView, responses=_MINTING)
+    async def mint_identifiers(request: Request, who: Who, body: BulkBody) -> Response:
+        """Mint up to 10 000 identifiers, or none of them. Needs `pid:mint` and an `Idempotency-Key`."""
+        who.require(Scope.PID_MINT)
+        async with deps.work() as work:
+
+            async def mint() -> Response:
+                made = await identifiers.mint_identifiers(work, deps.rules, body.requests(), who)
+                view = BulkView(items=[ReservedView.of(one) for one in made])
+                return Response(view.model_dump_json(), 201, media_type="application/json")
+
+            return await idempotent(request, work.conn, f"{who.iss} {who.sub}", mint, now=work.now)
+
+    @router.get("/{handle:path}/history", responses=responses(NotFound))
+    async def read_history(who: Who, handle: Handle) -> HistoryView:
+        """Every change of an identifier as a chain of hashes, and whether the chain holds."""
+        async with deps.work() as work:
+            identifier, entries = await identifiers.read_history(work, handle, who)
+        return HistoryView.of(identifier, entries, actors=who.has(Scope.OPERATOR))
 
     @router.get("/{handle:path}", response_model=IdentifierView, responses=responses(NotFound))
     async def read_identifier(
@@ -94,11 +128,18 @@ def identifier_routes(deps: Deps) -> APIRouter:
 
     @router.delete("/{handle:path}", responses=_CHANGES)
     async def tombstone_identifier(
-        response: Response, who: Who, handle: Handle, expected: IfMatch, reason: Reason
+        response: Response,
+        who: Who,
+        handle: Handle,
+        expected: IfMatch,
+        reason: Reason,
+        citation: Citation = None,
+        replacement: Replacement = None,
     ) -> IdentifierView:
         """Declare gone what the identifier names. The name stays and resolves to a page that says so."""
         async with deps.work() as work:
-            gone = await identifiers.tombstone_identifier(work, handle, reason, expected, who)
+            wanted = Tombstoning(reason, citation, replacement)
+            gone = await identifiers.tombstone_identifier(work, deps.rules, handle, wanted, expected, who)
         response.headers["etag"] = etag(gone.version)
         return IdentifierView.of(gone)
 

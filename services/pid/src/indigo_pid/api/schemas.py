@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, Self
 
+from indigo_contracts.envelope import Actor
 from indigo_contracts.pid import IdentifierState
 from indigo_contracts.repository import PlanLink, RecordKind, RecordSnapshot
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from indigo_pid.application.identifiers import MintRequest
 from indigo_pid.domain.doi import Doi, DoiState, DoiStatus
+from indigo_pid.domain.history import Change, Entry, first_break
 from indigo_pid.domain.identifier import Identifier
+
+MAX_BULK = 10_000
+"""Identifiers in one request."""
 
 
 class MintBody(BaseModel):
@@ -23,6 +30,43 @@ class MintBody(BaseModel):
         default=None, description="http or https URL", examples=["https://data.example.org/42"]
     )
     metadata: dict[str, JsonValue] | None = Field(default=None, description="anything; at most 64 KiB")
+    prefix: str | None = Field(
+        default=None,
+        max_length=100,
+        description="another handle prefix than the usual one; the name has no ARK then",
+    )
+    suffix: str | None = Field(
+        default=None,
+        description="a name of your own instead of a random one; it has no ARK and no check character",
+    )
+
+    def request(self) -> MintRequest:
+        return MintRequest(self.kind, self.target, self.metadata, self.prefix, self.suffix)
+
+
+class BulkBody(BaseModel):
+    """Many at once: ``count`` reserved ones, or what each of ``items`` asks for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    count: int | None = Field(default=None, ge=1, le=MAX_BULK)
+    kind: RecordKind | None = Field(default=None, description="with `count`: the kind of all")
+    prefix: str | None = Field(default=None, max_length=100, description="with `count`: the prefix of all")
+    items: list[MintBody] | None = Field(default=None, min_length=1, max_length=MAX_BULK)
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.count is None) == (self.items is None):
+            raise ValueError("Give either count or items")
+        if self.items is not None and not (self.kind is None and self.prefix is None):
+            raise ValueError("With items, each item has its own kind and prefix")
+        return self
+
+    def requests(self) -> list[MintRequest]:
+        if self.items is not None:
+            return [item.request() for item in self.items]
+        assert self.count is not None, "validated"
+        return [MintRequest(kind=self.kind, prefix=self.prefix)] * self.count
 
 
 class ChangeBody(BaseModel):
@@ -40,7 +84,84 @@ class Tombstone(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     reason: str
+    citation: str | None = Field(description="how to cite what is gone")
+    replacement: str | None = Field(description="the handle or the URL of what took its place")
     at: AwareDatetime
+
+
+class ReservedView(BaseModel):
+    """One of many new identifiers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    handle: str
+    ark: str | None
+    resolver_url: str
+    state: IdentifierState
+    version: int
+
+    @classmethod
+    def of(cls, identifier: Identifier) -> Self:
+        return cls(
+            handle=identifier.handle,
+            ark=identifier.ark,
+            resolver_url=identifier.resolver_url,
+            state=identifier.state,
+            version=identifier.version,
+        )
+
+
+class BulkView(BaseModel):
+    """The new identifiers, in the order they were asked for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    items: list[ReservedView]
+
+
+class HistoryEntryView(BaseModel):
+    """A change. ``hash`` is the SHA-256, in hexadecimal digits, of ``content``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: int
+    change: Change
+    at: AwareDatetime
+    content: str = Field(description="canonical JSON (RFC 8785); its `previous` is the hash of the entry before")
+    hash: str
+    actor: Actor | None = Field(description="who changed it; shown to operators")
+
+
+class HistoryView(BaseModel):
+    """The history of an identifier, oldest first. Check it entry by entry: ``hash`` is made of ``content``, and
+    ``previous`` in it is the ``hash`` of the entry before, or 64 zeros in the first one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    handle: str
+    head: str = Field(description="the hash of the last entry, as the identifier itself remembers it")
+    broken: str | None = Field(description="what does not fit; null when the chain holds")
+    entries: list[HistoryEntryView]
+
+    @classmethod
+    def of(cls, identifier: Identifier, entries: Sequence[Entry], *, actors: bool) -> Self:
+        return cls(
+            handle=identifier.handle,
+            head=identifier.head,
+            broken=first_break(entries, identifier),
+            entries=[
+                HistoryEntryView(
+                    version=entry.version,
+                    change=Change(entry.claims["change"]),
+                    at=entry.claims["at"],
+                    content=entry.content,
+                    hash=entry.hash,
+                    actor=Actor(iss=entry.actor.iss, sub=entry.actor.sub) if actors and entry.actor else None,
+                )
+                for entry in entries
+            ],
+        )
 
 
 class IdentifierView(BaseModel):
@@ -49,7 +170,7 @@ class IdentifierView(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     handle: str
-    ark: str
+    ark: str | None
     doi: str | None
     resolver_url: str
     state: IdentifierState
@@ -61,6 +182,7 @@ class IdentifierView(BaseModel):
     plan: PlanLink | None
     record: RecordSnapshot | None = Field(description="the record it follows, as last heard, without its files")
     tombstone: Tombstone | None
+    concept: str | None = Field(description="the handle that stands for all versions and leads to the newest")
     created_at: AwareDatetime
     updated_at: AwareDatetime
 
@@ -80,10 +202,20 @@ class IdentifierView(BaseModel):
             record_id=identifier.record_id,
             plan=identifier.plan,
             record=identifier.record,
-            tombstone=Tombstone(reason=identifier.reason or "", at=identifier.updated_at) if gone else None,
+            tombstone=_tombstone(identifier) if gone else None,
+            concept=identifier.concept,
             created_at=identifier.created_at,
             updated_at=identifier.updated_at,
         )
+
+
+def _tombstone(identifier: Identifier) -> Tombstone:
+    return Tombstone(
+        reason=identifier.reason or "",
+        citation=identifier.citation,
+        replacement=identifier.replacement,
+        at=identifier.updated_at,
+    )
 
 
 class DoiView(BaseModel):

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from indigo_contracts.pid import IdentifierMinted, IdentifierState, IdentifierTombstoned, IdentifierUpdated
+from indigo_contracts.pid import IdentifierState
 from indigo_contracts.problems import FieldError
 from indigo_contracts.repository import RecordKind
 from indigo_kernel.auth.principal import Principal
 from indigo_kernel.auth.scopes import Scope
 from indigo_kernel.etag import Expected
-from indigo_kernel.problems import Conflict, Forbidden, InvalidBody, NotFound
+from indigo_kernel.problems import AlreadyExists, Conflict, Forbidden, InvalidBody, NotFound
 
+from indigo_pid.application.changes import store_change, store_new
 from indigo_pid.application.ports import Work
+from indigo_pid.application.prefixes import Prefixes
+from indigo_pid.domain.history import Change, Entry
 from indigo_pid.domain.identifier import Identifier, Owner
 from indigo_pid.domain.merge import merge_patch
-from indigo_pid.domain.names import Naming, parse_name
-from indigo_pid.domain.suffix import new_suffix
+from indigo_pid.domain.names import Name, Naming, parse_name
+from indigo_pid.domain.suffix import check_suffix, new_suffix
 from indigo_pid.domain.target import check_target
+
+MAX_ERRORS = 50
+"""Taken names told in one answer."""
 
 MAX_METADATA_BYTES = 64 * 1024
 _TRIES = 5
@@ -29,18 +36,25 @@ _TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class MintRequest:
-    """What a client wants an identifier for. With a ``target`` it is active at once."""
+    """What a client wants an identifier for. With a ``target`` it is active at once.
+
+    Without a ``suffix`` it is named at random; with one, or under another prefix than the usual one, it is a
+    handle only.
+    """
 
     kind: RecordKind | None = None
     target: str | None = None
     metadata: Mapping[str, Any] | None = None
+    prefix: str | None = None
+    suffix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How names are made, and where they may lead."""
+    """How names are made, by whom, and where they may lead."""
 
     naming: Naming
+    prefixes: Prefixes
     allowed_hosts: Collection[str] = ()
 
     def target(self, url: str) -> str:
@@ -50,34 +64,106 @@ class Rules:
 
 async def add_new(work: Work, rules: Rules, **fields: Any) -> Identifier:
     """Store a new reserved identifier under a name nobody has. ``fields`` as of ``Identifier.mint``."""
+    (made,) = await add_random(work, rules, [lambda suffix: _minted(work, rules, suffix, fields)], None)
+    return made
+
+
+def _minted(work: Work, rules: Rules, suffix: str, fields: Mapping[str, Any]) -> Identifier:
+    return Identifier.mint(rules.naming, suffix, now=work.now, **fields)
+
+
+Make = Callable[[str], Identifier]
+"""Makes an identifier out of a suffix."""
+
+
+async def add_random(work: Work, rules: Rules, makes: Sequence[Make], actor: Owner | None) -> list[Identifier]:
+    """Store an identifier for each of ``makes``, each under a name nobody has."""
+    found: list[Identifier] = []
     for _ in range(_TRIES):
-        suffix = new_suffix(rules.naming.naan)
-        identifier = Identifier.mint(rules.naming, suffix, now=work.now, **fields)
-        if await work.identifiers.add(identifier):
-            return identifier
+        made = [make(new_suffix(rules.naming.naan)) for make in makes[len(found) :]]
+        found += await store_new(work, made, actor)
+        if len(found) == len(makes):
+            return found
     raise RuntimeError(f"{_TRIES} random names in a row were taken")
 
 
 async def mint_identifier(work: Work, rules: Rules, request: MintRequest, who: Principal) -> Identifier:
-    """Mint for whatever a client brings. Needs the scope ``pid:mint``."""
+    """Mint for whatever a client brings. Needs the scope ``pid:mint``.
+
+    Raises ``Forbidden`` for a prefix of other people's, ``InvalidBody`` for one that is not ours and for a
+    suffix or a target that cannot be, ``AlreadyExists`` for a name that was given before.
+    """
+    (made,) = await mint_identifiers(work, rules, [request], who, item="")
+    return made
+
+
+async def mint_identifiers(
+    work: Work, rules: Rules, requests: Sequence[MintRequest], who: Principal, *, item: str = "/items/{}"
+) -> list[Identifier]:
+    """Mint for all of ``requests`` or for none. Errors as of ``mint_identifier``; ``item`` points to the n-th."""
     who.require(Scope.PID_MINT)
+    owner = Owner(who.iss, who.sub)
+    makes = []
+    for number, request in enumerate(requests):
+        with errors_below(item.format(number)):
+            makes.append(_make(work, rules, request, who, owner))
+    named = {number: request.suffix for number, request in enumerate(requests) if request.suffix is not None}
+    stored: dict[int, Identifier] = {}
+    if named:
+        chosen = {number: makes[number](suffix) for number, suffix in named.items()}
+        stored = await _add_chosen(work, chosen, owner, item)
+    others = [number for number in range(len(requests)) if number not in named]
+    random = await add_random(work, rules, [makes[number] for number in others], owner) if others else []
+    stored |= dict(zip(others, random, strict=True))
+    return [stored[number] for number in range(len(requests))]
+
+
+def _make(work: Work, rules: Rules, request: MintRequest, who: Principal, owner: Owner) -> Make:
+    """Check a request once; then its identifier can be made under any suffix."""
+    prefix = rules.prefixes.chosen(request.prefix)
+    rules.prefixes.admit(prefix, who)
+    if request.suffix is not None:
+        check_suffix(request.suffix)
     target = None if request.target is None else rules.target(request.target)
-    identifier = await add_new(
-        work,
-        rules,
-        kind=request.kind,
-        metadata=_checked(request.metadata),
-        owner=Owner(who.iss, who.sub),
-    )
-    if target is not None:
-        identifier = identifier.direct(target, now=work.now)
-        await work.identifiers.save(identifier)
-    work.emit(
-        IdentifierMinted(identifier=identifier.snapshot(), actor=who.actor),
-        subject=identifier.subject,
-        version=identifier.version,
-    )
-    return identifier
+    metadata = _checked(request.metadata)
+    alone = request.suffix is not None or prefix != rules.naming.handle_prefix
+
+    def make(suffix: str) -> Identifier:
+        made = Identifier.mint(
+            rules.naming,
+            suffix,
+            now=work.now,
+            prefix=prefix if alone else None,
+            kind=request.kind,
+            metadata=metadata,
+            owner=owner,
+        )
+        return made if target is None else made.direct(target, now=work.now)
+
+    return make
+
+
+async def _add_chosen(
+    work: Work, chosen: Mapping[int, Identifier], owner: Owner, item: str
+) -> dict[int, Identifier]:
+    """Store identifiers under names clients chose. Raises ``AlreadyExists`` naming those that are taken."""
+    stored = {one.handle: one for one in await store_new(work, list(chosen.values()), owner)}
+    if len(stored) == len(chosen):
+        return {number: stored[one.handle] for number, one in chosen.items()}
+    free = set(stored)
+    names = {number: _name(one.handle) for number, one in chosen.items()}
+    states = await work.identifiers.taken(list(names.values()))
+    errors = []
+    for number, one in chosen.items():
+        if one.handle in free:
+            free.discard(one.handle)  # the first of two that ask for one name has it
+            continue
+        gone = states[names[number].key] is IdentifierState.TOMBSTONED
+        why = "was tombstoned, and a name is never given twice" if gone else "exists"
+        detail = f"{one.handle} {why}"
+        code = "tombstoned" if gone else "taken"
+        errors.append(FieldError(pointer=f"{item.format(number)}/suffix", detail=detail, code=code))
+    raise AlreadyExists(errors[0].detail, errors=errors[:MAX_ERRORS])
 
 
 async def read_identifier(work: Work, handle: str, who: Principal) -> Identifier:
@@ -106,31 +192,75 @@ async def change_identifier(
         identifier = identifier.describe(_checked(metadata), now=work.now)
     if "target" in change:
         identifier = identifier.direct(rules.target(change["target"]), now=work.now)
-    if identifier is not before:
-        await work.identifiers.save(identifier)
-        work.emit(
-            IdentifierUpdated(identifier=identifier.snapshot(), actor=who.actor),
-            subject=identifier.subject,
-            version=identifier.version,
-        )
-    return identifier
+    if identifier is before:
+        return before
+    return await store_change(work, identifier, Change.UPDATED, Owner(who.iss, who.sub))
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstoning:
+    """What a tombstone says: why, how to cite what was there, and the name or URL of what took its place."""
+
+    reason: str
+    citation: str | None = None
+    replacement: str | None = None
 
 
 async def tombstone_identifier(
-    work: Work, handle: str, reason: str, expected: Expected, who: Principal
+    work: Work, rules: Rules, handle: str, wanted: Tombstoning, expected: Expected, who: Principal
 ) -> Identifier:
     """State that what the identifier names is gone. The name stays, and is never given again.
 
-    Raises ``NotFound``, ``Forbidden``, ``StaleVersion``, ``Conflict``.
+    Raises ``NotFound``, ``Forbidden``, ``StaleVersion``, ``Conflict``, ``InvalidBody`` for a replacement
+    that is neither a name here nor a URL the resolver may lead to.
     """
-    identifier = (await _own(work, handle, expected, who)).tombstone(reason, now=work.now)
-    await work.identifiers.save(identifier)
-    work.emit(
-        IdentifierTombstoned(identifier=identifier.snapshot(), reason=reason, actor=who.actor),
-        subject=identifier.subject,
-        version=identifier.version,
+    before = await _own(work, handle, expected, who)
+    gone = before.tombstone(
+        wanted.reason,
+        now=work.now,
+        citation=wanted.citation,
+        replacement=await _replacement(work, rules, before, wanted.replacement),
     )
-    return identifier
+    return await store_change(work, gone, Change.TOMBSTONED, Owner(who.iss, who.sub))
+
+
+async def _replacement(work: Work, rules: Rules, before: Identifier, named: str | None) -> str | None:
+    if named is None:
+        return None
+    name = parse_name(named)
+    if name is None:
+        with errors_below("/replacement", instead=True):
+            return rules.target(named)
+    found = await work.identifiers.find(name)
+    if found is None or found.state is not IdentifierState.ACTIVE or found.handle == before.handle:
+        detail = f"{named} is no other identifier that resolves here"
+        raise InvalidBody(detail, errors=[FieldError(pointer="/replacement", detail=detail, code="replacement")])
+    return found.handle
+
+
+async def read_history(work: Work, handle: str, who: Principal) -> tuple[Identifier, list[Entry]]:
+    """An identifier and its history, oldest first, for whoever may read it. Raises ``NotFound``."""
+    identifier = await read_identifier(work, handle, who)
+    return identifier, await work.identifiers.history(identifier.handle)
+
+
+@contextmanager
+def errors_below(pointer: str, *, instead: bool = False) -> Iterator[None]:
+    """Errors of fields point to below ``pointer``, or to it ``instead`` of where they pointed."""
+    try:
+        yield
+    except InvalidBody as error:
+        error.errors = [
+            one.model_copy(update={"pointer": pointer if instead else pointer + one.pointer})
+            for one in error.errors
+        ]
+        raise
+
+
+def _name(handle: str) -> Name:
+    name = parse_name(handle)
+    assert name is not None, f"{handle} was made here"
+    return name
 
 
 async def _find(work: Work, handle: str, *, for_update: bool = False) -> Identifier:

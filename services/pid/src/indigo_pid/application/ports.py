@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from indigo_contracts.envelope import Envelope, Fact
+from indigo_contracts.pid import IdentifierState
 from indigo_kernel.db.uow import Job
 
 from indigo_pid.domain.doi import Doi, DoiState, DoiStatus, Event
+from indigo_pid.domain.history import Entry
 from indigo_pid.domain.identifier import Identifier
 from indigo_pid.domain.names import Name
 
@@ -19,16 +21,32 @@ from indigo_pid.domain.names import Name
 class Identifiers(Protocol):
     """The identifiers that exist. Names are never removed."""
 
-    async def add(self, identifier: Identifier) -> bool:
-        """Store a new one; False when its name is taken."""
+    async def add(self, made: Sequence[tuple[Identifier, Entry]]) -> set[str]:
+        """Store new ones with their first entries; the handles of those whose name was free."""
         ...
 
-    async def save(self, identifier: Identifier) -> None:
-        """Store a change."""
+    async def save(self, identifier: Identifier, entry: Entry | None = None) -> None:
+        """Store a change with its entry; without one, something that is no change to anybody else."""
+        ...
+
+    async def history(self, handle: str) -> list[Entry]:
+        """The entries of one, oldest first."""
+        ...
+
+    async def taken(self, names: Sequence[Name]) -> dict[str, IdentifierState]:
+        """Which of these names exist: their keys and states."""
         ...
 
     async def find(self, name: Name, *, for_update: bool = False) -> Identifier | None:
         """The one that has this name, by any of its faces."""
+        ...
+
+    async def of_handle(self, handle: str) -> Identifier | None:
+        """The one shown as ``handle``, letter by letter; it is locked."""
+        ...
+
+    async def of_concept(self, concept: str) -> list[Identifier]:
+        """The versions of a concept, oldest first."""
         ...
 
     async def of_record(self, record_id: str, *, for_update: bool = False) -> Identifier | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from indigo_contracts.pid import IdentifierMinted, IdentifierState, IdentifierTombstoned, IdentifierUpdated
+from indigo_contracts.pid import IdentifierState
 from indigo_contracts.repository import RecordSnapshot, RecordState
 
+from indigo_pid.application.changes import NO_REASON, store_change
 from indigo_pid.application.dois import describe_doi, describe_neighbors
 from indigo_pid.application.identifiers import Rules, add_new
 from indigo_pid.application.ports import Work
-from indigo_pid.domain.identifier import Identifier
-
-NO_REASON = "No reason was given."
+from indigo_pid.application.versions import link_versions
+from indigo_pid.domain.history import Change
 
 
 async def follow_record(work: Work, rules: Rules, record: RecordSnapshot, *, reason: str | None = None) -> None:
@@ -20,38 +20,22 @@ async def follow_record(work: Work, rules: Rules, record: RecordSnapshot, *, rea
     Raises ``InvalidBody`` for a landing page nobody may be sent to, and ``Conflict`` for a record that comes
     back after its withdrawal.
     """
-    # Records of one plan describe each other: one at a time, or each would miss what the other commits.
-    await work.alone(f"plan {record.plan.plan_id}" if record.plan else f"record {record.record_id}")
+    # Records of one plan, and versions of one record, describe each other: one at a time, or each would miss
+    # what the other commits.
+    await work.alone("records")
     known = await work.identifiers.of_record(record.record_id, for_update=True)
     if known is not None and not known.is_news(record):
         return
     target = record.url if record.state is RecordState.DRAFT else rules.target(record.url)
-    before = known or await _mint(work, rules, record)
+    before = known or await add_new(work, rules, record=record)
     identifier = before.follow(record, target, reason=reason or NO_REASON, now=work.now)
-    if identifier != before:
-        await work.identifiers.save(identifier)
     if identifier.version != before.version:
-        _tell(work, identifier)
+        gone = identifier.state is IdentifierState.TOMBSTONED
+        identifier = await store_change(work, identifier, Change.TOMBSTONED if gone else Change.UPDATED, None)
+    elif identifier != before:
+        await work.identifiers.save(identifier)
     if known is None or identifier.version != before.version:
+        identifier = await link_versions(work, rules, identifier)
         await describe_doi(work, identifier)
     if identifier.state is not IdentifierState.RESERVED and before.state is IdentifierState.RESERVED:
         await describe_neighbors(work, identifier)
-
-
-async def _mint(work: Work, rules: Rules, record: RecordSnapshot) -> Identifier:
-    identifier = await add_new(work, rules, record=record)
-    work.emit(
-        IdentifierMinted(identifier=identifier.snapshot()), subject=identifier.subject, version=identifier.version
-    )
-    return identifier
-
-
-def _tell(work: Work, identifier: Identifier) -> None:
-    snapshot = identifier.snapshot()
-    if identifier.state is IdentifierState.TOMBSTONED:
-        fact: IdentifierTombstoned | IdentifierUpdated = IdentifierTombstoned(
-            identifier=snapshot, reason=identifier.reason or NO_REASON
-        )
-    else:
-        fact = IdentifierUpdated(identifier=snapshot)
-    work.emit(fact, subject=identifier.subject, version=identifier.version)

@@ -6,7 +6,7 @@ stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,10 @@ STATE_OF_RECORD = {
     RecordState.WITHDRAWN: IdentifierState.TOMBSTONED,
 }
 _RANK = {IdentifierState.RESERVED: 0, IdentifierState.ACTIVE: 1, IdentifierState.TOMBSTONED: 2}
+
+
+HISTORY_START = "0" * 64
+"""What stands for the hash of an entry before the first (``domain.history``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Identifier:
     """
 
     handle: str
-    ark: str
+    ark: str | None
     doi: str | None
     resolver_url: str
     state: IdentifierState
@@ -57,6 +61,16 @@ class Identifier:
     """What was last heard of the record; see ``essence``."""
     reason: str | None = None
     """Why it was tombstoned."""
+    citation: str | None = None
+    """How to cite what is gone."""
+    replacement: str | None = None
+    """The name or the URL of what took its place."""
+    concept: str | None = None
+    """The handle that stands for all versions of what this names one version of."""
+    values: Sequence[Mapping[str, Any]] | None = None
+    """What a client of the Handle face wrote (``domain.handle_values``); it is all the handle says then."""
+    head: str = HISTORY_START
+    """The hash of the last entry of its history."""
 
     @classmethod
     def mint(
@@ -65,13 +79,18 @@ class Identifier:
         suffix: str,
         *,
         now: datetime,
+        prefix: str | None = None,
         kind: RecordKind | None = None,
         metadata: Mapping[str, Any] | None = None,
         owner: Owner | None = None,
         record: RecordSnapshot | None = None,
     ) -> Identifier:
-        """A reserved identifier named by ``suffix``. One for a ``record`` has a DOI name set aside as well."""
-        faces = naming.faces(suffix)
+        """A reserved identifier named by ``suffix``. One for a ``record`` has a DOI name set aside as well.
+
+        With a ``prefix`` it is a handle and nothing else: an ARK ends in a check character, and its hyphens
+        mean nothing, which is true of the suffixes made here only.
+        """
+        faces = naming.faces(suffix) if prefix is None else naming.handle_alone(prefix, suffix)
         return cls(
             handle=faces.handle,
             ark=faces.ark,
@@ -112,10 +131,30 @@ class Identifier:
         self._must_live("be described anew")
         return self if metadata == self.metadata else self._changed(now, metadata=metadata)
 
-    def tombstone(self, reason: str, *, now: datetime) -> Identifier:
+    def tombstone(
+        self, reason: str, *, now: datetime, citation: str | None = None, replacement: str | None = None
+    ) -> Identifier:
         """State that what it named is gone. Raises ``Conflict`` when that was stated before."""
         self._must_live("be tombstoned again")
-        return self._changed(now, state=IdentifierState.TOMBSTONED, reason=reason)
+        return self._changed(
+            now,
+            state=IdentifierState.TOMBSTONED,
+            reason=reason,
+            citation=citation,
+            replacement=replacement,
+        )
+
+    def join(self, concept: str, *, now: datetime) -> Identifier:
+        """Be a version of what the handle ``concept`` stands for."""
+        return self if self.concept == concept else self._changed(now, concept=concept)
+
+    def write(self, values: Sequence[Mapping[str, Any]], target: str | None, *, now: datetime) -> Identifier:
+        """Say ``values`` as a handle and lead to ``target``, or to the record itself when there is none.
+
+        Raises ``Conflict`` when tombstoned.
+        """
+        self._must_live("be written anew")
+        return self._changed(now, values=values, target=target, state=IdentifierState.ACTIVE)
 
     def is_news(self, record: RecordSnapshot) -> bool:
         """Whether ``record`` is younger than what was heard last; at the same version, further on in its life."""
@@ -159,6 +198,7 @@ class Identifier:
             plan=self.plan,
             target=self.target,
             resolver_url=self.resolver_url,
+            concept=self.concept,
         )
 
     def _must_live(self, to: str) -> None:

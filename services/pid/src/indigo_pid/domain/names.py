@@ -12,7 +12,7 @@ import string
 from dataclasses import dataclass
 from enum import StrEnum
 
-from indigo_pid.domain.suffix import is_valid_suffix
+from indigo_pid.domain.suffix import is_valid_suffix, looks_made
 
 _TO_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _HYPHENS = re.compile("[-‐-―]")  # noqa: RUF001 - the hyphens ARK readers ignore
@@ -38,8 +38,8 @@ class Faces:
     """The names of one identifier."""
 
     handle: str
-    ark: str
-    doi: str
+    ark: str | None
+    doi: str | None
     resolver_url: str
 
 
@@ -51,6 +51,8 @@ class Naming:
     doi_prefix: str
     naan: str
     base_url: str
+    more_prefixes: tuple[str, ...] = ()
+    """Other prefixes handles are named under here."""
 
     def faces(self, suffix: str) -> Faces:
         """The names that share ``suffix``."""
@@ -62,19 +64,25 @@ class Naming:
             resolver_url=f"{self.base_url}/{handle}",
         )
 
+    def handle_alone(self, prefix: str, suffix: str) -> Faces:
+        """The name of something that is a handle only."""
+        handle = f"{prefix}/{suffix}"
+        return Faces(handle=handle, ark=None, doi=None, resolver_url=f"{self.base_url}/{handle}")
+
     def is_ours(self, name: Name) -> bool:
         """Whether names under this prefix are made here."""
         prefix = name.key.partition("/")[0]
         ours = {
-            Scheme.HANDLE: self.handle_prefix,
-            Scheme.DOI: self.doi_prefix,
-            Scheme.ARK: self.naan,
+            Scheme.HANDLE: (self.handle_prefix, *self.more_prefixes),
+            Scheme.DOI: (self.doi_prefix,),
+            Scheme.ARK: (self.naan,),
         }
-        return prefix == ascii_lower(ours[name.scheme])
+        return prefix in map(ascii_lower, ours[name.scheme])
 
     def is_mistyped(self, name: Name) -> bool:
-        """Whether the check character shows that ``name`` cannot have been made here."""
-        return self.is_ours(name) and not is_valid_suffix(self.naan, name.key.partition("/")[2])
+        """Whether the check character shows that ``name``, which looks like one made here, cannot be one."""
+        suffix = name.key.partition("/")[2]
+        return self.is_ours(name) and looks_made(suffix) and not is_valid_suffix(self.naan, suffix)
 
 
 def ascii_lower(text: str) -> str:

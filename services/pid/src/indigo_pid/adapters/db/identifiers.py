@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from indigo_contracts.pid import IdentifierState
 from indigo_contracts.repository import RecordKind, RecordSnapshot
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from indigo_pid.adapters.db.tables import identifiers
+from indigo_pid.adapters.db.tables import identifier_history, identifiers
+from indigo_pid.domain.history import Entry
 from indigo_pid.domain.identifier import Identifier, Owner
 from indigo_pid.domain.names import Name, Scheme, parse_name
 from indigo_pid.domain.resolution import Row
@@ -23,6 +26,21 @@ _COLUMN = {
 }
 
 
+def _insert_all(table: sa.Table, columns: Iterable[str]) -> str:
+    """One statement for any number of rows, which come as one JSON array."""
+    names = ", ".join(f'"{name}"' for name in columns)
+    return (
+        f"INSERT INTO {table.name} ({names}) SELECT {names}"  # noqa: S608 - names of our own columns
+        f" FROM jsonb_populate_recordset(NULL::{table.name}, CAST(:rows AS jsonb))"
+    )
+
+
+_GIVEN = [column.name for column in identifiers.columns if column.server_default is None]
+# A second identifier for a record is an error and not an answer, unlike a name that is taken.
+_ADD = sa.text(f"{_insert_all(identifiers, _GIVEN)} ON CONFLICT (handle_key) DO NOTHING RETURNING handle")
+_ADD_HISTORY = sa.text(_insert_all(identifier_history, identifier_history.columns.keys()))
+
+
 class SqlIdentifiers:
     """Implements ``application.ports.Identifiers``."""
 
@@ -31,26 +49,54 @@ class SqlIdentifiers:
         self._conn = conn
         self._written = written
 
-    async def add(self, identifier: Identifier) -> bool:
-        statement = (
-            insert(identifiers)
-            .values(_values(identifier))
-            # Only a taken name is an answer; a second identifier for a record is an error.
-            .on_conflict_do_nothing(index_elements=[identifiers.c.handle])
-            .returning(identifiers.c.handle)
+    async def add(self, made: Sequence[tuple[Identifier, Entry]]) -> set[str]:
+        stored = await self._conn.execute(
+            _ADD, {"rows": json.dumps([_values(one) for one, _ in made], default=_text)}
         )
-        if (await self._conn.execute(statement)).first() is None:
-            return False
-        self._written(_row(identifier))
-        return True
+        free = set(stored.scalars())
+        entries = [_entry_values(entry) for one, entry in made if one.handle in free]
+        if entries:
+            await self._conn.execute(_ADD_HISTORY, {"rows": json.dumps(entries)})
+        for one, _ in made:
+            if one.handle in free:
+                self._written(_row(one))
+        return free
 
-    async def save(self, identifier: Identifier) -> None:
+    async def save(self, identifier: Identifier, entry: Entry | None = None) -> None:
         await self._conn.execute(
             sa.update(identifiers)
             .where(identifiers.c.handle == identifier.handle)
-            .values(**_values(identifier), changed_in=sa.func.txid_current())
+            .values({**_values(identifier), "changed_in": sa.func.txid_current()})
         )
+        if entry is not None:
+            await self._conn.execute(sa.insert(identifier_history).values(_entry_values(entry)))
         self._written(_row(identifier))
+
+    async def history(self, handle: str) -> list[Entry]:
+        rows = await self._conn.execute(
+            sa.select(identifier_history)
+            .where(identifier_history.c.handle == handle)
+            .order_by(identifier_history.c.version)
+        )
+        return [
+            Entry(row.handle, row.version, row.content, row.hash, _owner(row.actor_iss, row.actor_sub))
+            for row in rows
+        ]
+
+    async def taken(self, names: Sequence[Name]) -> dict[str, IdentifierState]:
+        keys = [name.key for name in names]
+        rows = await self._conn.execute(
+            sa.select(identifiers.c.handle_key, identifiers.c.state).where(
+                identifiers.c.handle_key == sa.any_(sa.literal(keys, ARRAY(sa.Text)))
+            )
+        )
+        return {row.handle_key: IdentifierState(row.state) for row in rows}
+
+    async def of_handle(self, handle: str) -> Identifier | None:
+        return await self._one(identifiers.c.handle == handle, for_update=True)
+
+    async def of_concept(self, concept: str) -> list[Identifier]:
+        return await self._all(identifiers.c.concept == concept)
 
     async def find(self, name: Name, *, for_update: bool = False) -> Identifier | None:
         return await self._one(_COLUMN[name.scheme] == name.key, for_update=for_update)
@@ -78,6 +124,28 @@ class SqlIdentifiers:
         return [_identifier(row) for row in await self._conn.execute(statement)]
 
 
+def _entry_values(entry: Entry) -> dict[str, Any]:
+    return {
+        "handle": entry.handle,
+        "version": entry.version,
+        "content": entry.content,
+        "hash": entry.hash,
+        "actor_iss": entry.actor.iss if entry.actor else None,
+        "actor_sub": entry.actor.sub if entry.actor else None,
+    }
+
+
+def _owner(iss: str | None, sub: str | None) -> Owner | None:
+    return None if iss is None or sub is None else Owner(iss, sub)
+
+
+def _text(value: object) -> str:
+    """Instants, which JSON does not know."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is not stored")
+
+
 def _key(name: str) -> str:
     parsed = parse_name(name)
     assert parsed is not None, f"{name} was made here"
@@ -87,7 +155,7 @@ def _key(name: str) -> str:
 def _row(identifier: Identifier) -> Row:
     return Row(
         _key(identifier.handle),
-        _key(identifier.ark),
+        _key(identifier.ark) if identifier.ark else "",
         identifier.doi or "",
         identifier.state,
         identifier.target or "",
@@ -100,7 +168,7 @@ def _values(identifier: Identifier) -> dict[str, Any]:
         "handle": identifier.handle,
         "handle_key": _key(identifier.handle),
         "ark": identifier.ark,
-        "ark_key": _key(identifier.ark),
+        "ark_key": _key(identifier.ark) if identifier.ark else None,
         "doi": identifier.doi,
         "resolver_url": identifier.resolver_url,
         "state": identifier.state.value,
@@ -115,6 +183,11 @@ def _values(identifier: Identifier) -> dict[str, Any]:
         "plan_id": record.plan.plan_id if record and record.plan else None,
         "previous_record_id": record.previous if record else None,
         "reason": identifier.reason,
+        "citation": identifier.citation,
+        "replacement": identifier.replacement,
+        "concept": identifier.concept,
+        "handle_values": identifier.values,
+        "head": identifier.head,
         "created_at": identifier.created_at,
         "updated_at": identifier.updated_at,
     }
@@ -131,9 +204,14 @@ def _identifier(row: sa.Row[Any]) -> Identifier:
         kind=RecordKind(row.kind) if row.kind else None,
         target=row.target,
         metadata=row.metadata,
-        owner=Owner(row.owner_iss, row.owner_sub) if row.owner_iss is not None else None,
+        owner=_owner(row.owner_iss, row.owner_sub),
         record=RecordSnapshot.model_validate(row.record) if row.record else None,
         reason=row.reason,
+        citation=row.citation,
+        replacement=row.replacement,
+        concept=row.concept,
+        values=row.handle_values,
+        head=row.head,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

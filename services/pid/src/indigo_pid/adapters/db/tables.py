@@ -17,8 +17,8 @@ identifiers = sa.Table(
     metadata,
     sa.Column("handle", sa.Text, primary_key=True, comment="as it is shown"),
     sa.Column("handle_key", sa.Text, nullable=False, unique=True, comment="as it is compared"),
-    sa.Column("ark", sa.Text, nullable=False),
-    sa.Column("ark_key", sa.Text, nullable=False, unique=True),
+    sa.Column("ark", sa.Text),
+    sa.Column("ark_key", sa.Text, unique=True),
     sa.Column("doi", sa.Text, unique=True, comment="lower case, as it is compared"),
     sa.Column("resolver_url", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
@@ -33,6 +33,11 @@ identifiers = sa.Table(
     sa.Column("plan_id", sa.Text),
     sa.Column("previous_record_id", sa.Text),
     sa.Column("reason", sa.Text),
+    sa.Column("citation", sa.Text),
+    sa.Column("replacement", sa.Text),
+    sa.Column("concept", sa.Text, comment="the handle that stands for all versions"),
+    sa.Column("handle_values", JSONB(none_as_null=True), comment="what a client of the Handle face wrote"),
+    sa.Column("head", sa.Text, nullable=False, comment="hash of the last entry of its history"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
     sa.Column(
@@ -50,8 +55,21 @@ identifiers = sa.Table(
         comment="the transaction that changed it last",
     ),
     sa.Index("ix_identifiers_changed_in", "changed_in"),
+    sa.Index("ix_identifiers_concept", "concept"),
+    sa.Index("ix_identifiers_prefix", "handle_key", postgresql_ops={"handle_key": "text_pattern_ops"}),
     sa.Index("ix_identifiers_plan_id", "plan_id"),
     sa.Index("ix_identifiers_previous_record_id", "previous_record_id"),
+)
+
+identifier_history = sa.Table(
+    "identifier_history",
+    metadata,
+    sa.Column("handle", sa.Text, sa.ForeignKey("identifiers.handle"), primary_key=True),
+    sa.Column("version", sa.BigInteger, primary_key=True),
+    sa.Column("content", sa.Text, nullable=False, comment="the canonical JSON the hash is made of"),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.Column("actor_iss", sa.Text),
+    sa.Column("actor_sub", sa.Text),
 )
 
 dois = sa.Table(
