@@ -35,7 +35,7 @@ _TYPES = {
 }
 _OTHER_TYPE = "document"
 
-_DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?(?:T.*)?")
+_DATE = re.compile(r"(\d{4})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01]))?)?(?:T.*)?")
 
 
 def csl_item(subject: Subject, resource: Resource) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from indigo_pid.citation.formats import BY_MEDIA_TYPE, Format
 _QUALITY = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 _PARTS = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"?)+')
 _PARAMETERS = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*"?)+')
+_FORMAT = re.compile(b"|".join(re.escape(name.encode()) for name in BY_MEDIA_TYPE), re.IGNORECASE)
 _MOST_RANGES = 50
 
 
@@ -42,6 +43,11 @@ def options(accept: str | None) -> list[Option]:
             option = AWAY if known is None else Option(known, name, parameters)
             found.append((-quality, name.count("*"), position, option))
     return [option for *_, option in sorted(found, key=lambda one: one[:3])] or [AWAY]
+
+
+def may_name_a_format(accept: bytes) -> bool:
+    """Whether a description may be wanted. Quick, for those who answer most requests with a redirect."""
+    return _FORMAT.search(accept) is not None
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, dict[str, str], float]]:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from indigo_pid.application.index_keeper import IndexKeeper
 from indigo_pid.application.name_index import Mode, NameIndex
+from indigo_pid.citation.negotiation import may_name_a_format
 from indigo_pid.domain.resolution import Standing, standing_of
 from indigo_pid.web.resolver import CACHE_SECONDS
 
@@ -106,7 +107,7 @@ def _is_plain(scope: Scope) -> bool:
         return False
     for key, value in scope["headers"]:
         if key == b"accept":
-            return bool(value == b"*/*" or value.startswith(b"text/html"))
+            return bool(value == b"*/*" or (value.startswith(b"text/html") and not may_name_a_format(value)))
     return True
 
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from fastapi import Request, Response
@@ -63,10 +64,14 @@ def asked_for(accept: str | None, named: str | None, style: str | None, locale: 
 
 
 class Representations:
-    """Makes them. Citations are kept, so that only the first to ask for one waits for it."""
+    """Makes them, one at a time in a thread of its own: nobody else waits while something large is written.
+
+    Citations are kept, so that only the first to ask for one waits for it.
+    """
 
     def __init__(self) -> None:
         self._bibliography = Bibliography()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="representations")
 
     async def answer(
         self, request: Request, described: Description, asked: Asked, headers: Mapping[str, str]
@@ -81,7 +86,7 @@ class Representations:
             if option.format is None:
                 return None
             try:
-                content = await self._content(described, option.format, option.parameters)
+                content = await self._made(described, option.format, option.parameters)
             except (UnknownStyle, UnknownLocale) as unknown:
                 if asked.by_query:
                     raise BadRequest(str(unknown)) from unknown
@@ -91,40 +96,45 @@ class Representations:
                 return _response(request, content, option.media_type, described, headers)
         raise _not_acceptable(described, excuses)
 
-    async def _content(
-        self, described: Description, wanted: Format, parameters: Mapping[str, str]
-    ) -> bytes | None:
-        if wanted is CITATION:
-            return await self._citation(described, parameters)
-        resource, _ = described.read()
-        subject = described.subject(resource)
-        if wanted is LINKSET:
-            links = linkset(subject, descriptions_at(described, formats_for(resource)))
-            return json.dumps(links, ensure_ascii=False).encode()
-        if wanted.of_anything is not None:
-            return wanted.of_anything(subject)
-        if wanted.of_resource is None or resource is None:
-            return None
-        return wanted.of_resource(subject, resource)
-
     async def usual_citation(self, described: Description) -> str | None:
-        """The citation in the usual style; ``None`` when there is not enough metadata for one."""
-        content = await self._citation(described, {})
+        """The citation in the usual style; ``None`` when the metadata does not do for one."""
+        try:
+            content = await self._made(described, CITATION, {})
+        except UnknownStyle:
+            return None
         return None if content is None else content.decode()
 
-    async def _citation(self, described: Description, parameters: Mapping[str, str]) -> bytes | None:
+    async def _made(self, described: Description, wanted: Format, parameters: Mapping[str, str]) -> bytes | None:
+        """The content; ``None`` when the metadata does not do. Raises ``UnknownStyle``, ``UnknownLocale``."""
+        loop = asyncio.get_running_loop()
+        if wanted is not CITATION:
+            return await loop.run_in_executor(self._thread, _written, described, wanted)
         style = style_named(parameters.get("style", USUAL_STYLE))
         locale = locale_named(parameters.get("locale", USUAL_LOCALE))
         text = self._bibliography.known(described.revision, style, locale)
         if text is None:
-            resource, _ = described.read()
-            if resource is None:
-                return None
-            subject = described.subject(resource)
-            text = await asyncio.to_thread(
-                self._bibliography.cite, described.revision, style, locale, lambda: csl_item(subject, resource)
-            )
-        return text.encode()
+            text = await loop.run_in_executor(self._thread, self._cited, described, style, locale)
+        return None if text is None else text.encode()
+
+    def _cited(self, described: Description, style: str, locale: str) -> str | None:
+        resource, _ = described.read()
+        if resource is None:
+            return None
+        subject = described.subject(resource)
+        return self._bibliography.cite(described.revision, style, locale, lambda: csl_item(subject, resource))
+
+
+def _written(described: Description, wanted: Format) -> bytes | None:
+    resource, _ = described.read()
+    subject = described.subject(resource)
+    if wanted is LINKSET:
+        links = linkset(subject, descriptions_at(described, formats_for(resource)))
+        return json.dumps(links, ensure_ascii=False).encode()
+    if wanted.of_anything is not None:
+        return wanted.of_anything(subject)
+    if wanted.of_resource is None or resource is None:
+        return None
+    return wanted.of_resource(subject, resource)
 
 
 def descriptions_at(described: Description, formats: Sequence[Format]) -> list[tuple[str, str]]:
