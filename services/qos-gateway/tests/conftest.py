@@ -43,7 +43,7 @@ from indigo_kernel.db import migrate
 from indigo_kernel.db.engine import create_engine
 from indigo_kernel.db.jobs import Worker
 from indigo_kernel.ids import new_id
-from indigo_kernel.runtime import Runtime
+from indigo_kernel.runtime import Background, Runtime
 from indigo_qos_gateway.bootstrap import MIGRATIONS, build
 from indigo_qos_gateway.settings import Settings
 from starlette.responses import Response
@@ -182,20 +182,31 @@ class Qos:
             )
         )
 
-    @property
-    def worker(self) -> Worker:
-        worker = self.runtime.workers[0]
-        assert isinstance(worker, Worker)
-        return worker
-
     async def work_off(self) -> int:
         """Run the jobs that are due now, and those that become due by it; how many runs there were."""
         runs = 0
-        while claimed := await self.worker._claim(100):
-            runs += claimed
-            while self.worker._running:
-                await asyncio.wait(self.worker._running)
+        while claimed := [await self._claimed(each) for each in self.runtime.workers]:
+            if not sum(claimed):
+                return runs
+            runs += sum(claimed)
         return runs
+
+    async def _claimed(self, worker: Background) -> int:
+        assert isinstance(worker, Worker)
+        claimed = await worker._claim(100)
+        while worker._running:
+            await asyncio.wait(worker._running)
+        return claimed
+
+    @asynccontextmanager
+    async def drives_taken(self) -> AsyncIterator[Any]:
+        """Nothing can be copied in the block, as on a tape system with all drives taken; gives the running steps."""
+        steps = self.runtime.api.state.gateway.gateway.mounts.at("/").backend._steps
+        for _ in range(2):
+            await steps._slots.acquire()
+        yield steps._steps
+        for _ in range(2):
+            steps._slots.release()
 
     async def rows(self, query: str) -> list[Any]:
         async with self.runtime.database.engine.connect() as conn:

@@ -18,12 +18,23 @@ from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.db.uow import GatewayWork
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
 from indigo_qos_gateway.adapters.repository import HttpRecordFiles
-from indigo_qos_gateway.api import routes_backends, routes_capabilities, routes_cdmi, routes_transitions
+from indigo_qos_gateway.api import (
+    routes_backends,
+    routes_bulk,
+    routes_capabilities,
+    routes_cdmi,
+    routes_tape,
+    routes_transitions,
+)
 from indigo_qos_gateway.api.deps import Service
+from indigo_qos_gateway.application import batches as batching
+from indigo_qos_gateway.application.batch_carrying import BatchCarrier
+from indigo_qos_gateway.application.batches import BatchLimits
 from indigo_qos_gateway.application.carrying import Carrier
 from indigo_qos_gateway.application.mounts import Mount, MountTable
 from indigo_qos_gateway.application.objects import Gateway
 from indigo_qos_gateway.application.ports import Backend, Pace
+from indigo_qos_gateway.application.staging import PINS, PinKeeper
 from indigo_qos_gateway.application.transitions import JOB
 from indigo_qos_gateway.consumers.on_plan_published import on_plan_published
 from indigo_qos_gateway.consumers.on_record_published import on_record_published
@@ -33,6 +44,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 OWN_NAMES = frozenset(
     {
+        ".well-known",
         "api",
         "api-keys",
         "asyncapi.json",
@@ -72,6 +84,8 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         title="Storage quality of service",
         description="Storage classes, transitions and objects over CDMI 1.1.1 and the INDIGO QoS dialect.",
         routers=[
+            routes_tape.router,
+            routes_bulk.router,  # before the transitions: /bulk is not one of them
             routes_transitions.router,
             routes_backends.router,
             routes_capabilities.router,
@@ -84,6 +98,8 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         gateway=Gateway(work, mounts, settings.cdmi_enterprise_number),
         own_names=OWN_NAMES,
         polling_ms=int(settings.polling_interval.total_seconds() * 1000),
+        site=settings.posix_site or settings.public_url.host or "indigo",
+        limits=BatchLimits(settings.batch_targets, settings.batch_active, settings.stage_lifetime),
     )
     for mount in mounts.mounts:
         platform.health.add(f"backend-{mount.backend.name}", _usable(mount.backend), seconds=5)
@@ -93,6 +109,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         files=HttpRecordFiles(platform.client(str(settings.repository_url)), str(settings.repository_url)),
         pace=Pace(settings.transition_patience, settings.polling_interval),
     )
+    batches = BatchCarrier(work=work, mounts=mounts, pace=carrier.pace, attempts=settings.transition_attempts)
     runtime = platform.runtime(
         api,
         migrations=MIGRATIONS,
@@ -105,7 +122,16 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
                 concurrency=settings.transition_concurrency,
                 max_attempts=settings.transition_attempts,
                 give_up=carrier.give_up,
-            )
+            ),
+            Worker(
+                platform.database,
+                batching.JOB,
+                batches.carry_out,
+                concurrency=settings.transition_concurrency,
+                max_attempts=settings.transition_attempts,
+                give_up=batches.give_up,
+            ),
+            Worker(platform.database, PINS, PinKeeper(work).end_pins, concurrency=1),
         ],
     )
     runtime.close.append(posix.close)

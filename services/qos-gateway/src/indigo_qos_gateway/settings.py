@@ -48,3 +48,12 @@ class Settings(ServiceSettings):
     )
     transition_concurrency: int = Field(default=4, ge=1, le=256, description="transitions worked on at once")
     transition_attempts: int = Field(default=8, ge=1, le=100, description="tries before a transition is given up")
+    batch_targets: int = Field(
+        default=10_000, ge=1, le=100_000, description="most paths in one bulk or stage request (413 above)"
+    )
+    batch_active: int = Field(
+        default=100, ge=1, description="most such requests of one person that are not over (429 above)"
+    )
+    stage_lifetime: timedelta = Field(
+        default=timedelta(days=1), description="how long a staged file stays on disk when nobody says"
+    )

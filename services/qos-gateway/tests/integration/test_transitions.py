@@ -129,23 +129,19 @@ async def test_what_runs_is_stopped_and_stays_readable(qos):
     for n in range(5):
         await qos.store(f"/box/{n}", data)
     asked = (await request(qos, "/box/", "TapeOnly")).json()["transition_id"]
-    backend = qos.runtime.api.state.gateway.gateway.mounts.at("/").backend
-    await backend._slots.acquire()
-    await backend._slots.acquire()  # nothing can be copied now, as on a tape system with all drives taken
-    running = asyncio.create_task(qos.work_off())
-    async with asyncio.timeout(20):
-        while not backend._steps:
-            await asyncio.sleep(0.01)
-    answer = await qos.http.post(f"/api/transitions/{asked}/cancel", headers=qos.auth())
-    assert answer.status_code == 202
-    backend._slots.release()
-    backend._slots.release()
+    async with qos.drives_taken() as steps:
+        running = asyncio.create_task(qos.work_off())
+        async with asyncio.timeout(20):
+            while not steps:
+                await asyncio.sleep(0.01)
+        answer = await qos.http.post(f"/api/transitions/{asked}/cancel", headers=qos.auth())
+        assert answer.status_code == 202
     await running
     await qos.work_off()
     over = (await qos.http.get(f"/api/transitions/{asked}")).json()
     assert over["state"] == "CANCELLED"
     assert len(over["objects"]) == 5
-    assert backend._steps == {}
+    assert steps == {}
     for n in range(5):
         found = await qos.cdmi(f"/box/{n}")
         assert "cdmi_capabilities_target" not in found["metadata"]

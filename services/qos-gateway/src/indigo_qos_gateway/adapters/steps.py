@@ -37,11 +37,14 @@ class Steps:
 
     def start(self, path: str, target: str, run: Run) -> str:
         """Begin a step, or name the one that does the same already. Raises ``Busy``."""
-        for handle, step in self._steps.items():
-            if step.path == path:
-                if step.target != target:
-                    raise Busy(path)
+        for handle, step in list(self._steps.items()):
+            if step.path != path:
+                continue
+            if step.target == target:
                 return handle
+            if not step.task.done():
+                raise Busy(path)
+            del self._steps[handle]  # over, and nobody came to ask how it ended
         handle, stop = new_id(), threading.Event()
         self._steps[handle] = _Step(path, target, stop, asyncio.create_task(self._run(run, stop)))
         return handle

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from indigo_kernel.http.scope import route_path
 
+from indigo_qos_gateway.application.batches import BatchLimits
 from indigo_qos_gateway.application.objects import Gateway
 from indigo_qos_gateway.domain.paths import parse_path
 from indigo_qos_gateway.domain.selection import Selection, parse_selection
@@ -15,11 +16,16 @@ from indigo_qos_gateway.domain.selection import Selection, parse_selection
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """``own_names`` are first path segments the gateway uses itself; ``polling_ms`` is told to clients."""
+    """``own_names`` are first path segments the gateway uses itself; ``polling_ms`` is told to clients.
+
+    ``site`` is what the Tape REST API is found by; ``limits`` are those of requests for many paths.
+    """
 
     gateway: Gateway
     own_names: frozenset[str]
     polling_ms: int
+    site: str
+    limits: BatchLimits
 
 
 async def _service(request: Request) -> Service:

@@ -5,6 +5,8 @@ Source: WLCG Common JWT Profile 1.3, section 2.2.1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from indigo_kernel.auth.principal import Principal
 from indigo_kernel.auth.scopes import Scope, StorageAction, storage_allows
 from indigo_kernel.problems import Forbidden, Unauthenticated
@@ -39,6 +41,30 @@ def check_transition(who: Principal, path: str, *, container: bool) -> None:
     ``storage.stage`` is not enough: it allows to bring bytes to disk, and a change can take them from there.
     """
     check_write(who, path, container=container)
+
+
+def check_stage(who: Principal, paths: Sequence[str]) -> None:
+    """Raise unless ``who`` may have all of these files brought to disk, or say they are not needed there."""
+    _check_all(who, StorageAction.STAGE, paths)
+
+
+def check_poll(who: Principal, paths: Sequence[str]) -> None:
+    """Raise unless ``who`` may ask where all of these files are."""
+    if not who.has(Scope.OPERATOR):
+        _check_all(who, StorageAction.POLL, paths)
+
+
+def check_transitions(who: Principal, paths: Sequence[str]) -> None:
+    """Raise unless ``who`` may have the class of all of these changed."""
+    _check_all(who, StorageAction.MODIFY, paths)
+
+
+def _check_all(who: Principal, action: StorageAction, paths: Sequence[str]) -> None:
+    if who.has(Scope.QOS_CHANGE):
+        return
+    for path in paths:
+        if not storage_allows(who.scopes, action, path):
+            raise _refusal(who, f"storage.{action}:{path}")
 
 
 def _refusal(who: Principal, storage_scope: str) -> Unauthenticated | Forbidden:

@@ -14,6 +14,7 @@ from indigo_contracts.repository import RecordSnapshot
 from indigo_kernel.db.uow import Job
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from indigo_qos_gateway.domain.batch import Batch, Counts, Loan, Target
 from indigo_qos_gateway.domain.placement import PlanPromises
 from indigo_qos_gateway.domain.storage import (
     BackendHealth,
@@ -134,6 +135,10 @@ class StoredObject:
 class Objects(Protocol):
     async def find(self, path: str) -> StoredObject | None: ...
 
+    async def checksums(self, paths: Sequence[str]) -> Mapping[str, str]:
+        """SHA-256 of those of the paths whose bytes came in here."""
+        ...
+
     async def by_id(self, object_id: str) -> StoredObject | None: ...
 
     async def add(self, new: StoredObject) -> StoredObject:
@@ -156,9 +161,13 @@ class Objects(Protocol):
 class Transitions(Protocol):
     async def get(self, transition_id: str, *, for_update: bool = False) -> Transition | None: ...
 
-    async def add(self, new: Transition) -> None: ...
+    async def many(self, ids: Sequence[str], *, for_update: bool = False) -> Mapping[str, Transition]:
+        """Those there are of these, by identifier."""
+        ...
 
-    async def save(self, changed: Transition) -> None: ...
+    async def add(self, *new: Transition) -> None: ...
+
+    async def save(self, *changed: Transition) -> None: ...
 
     async def active_among(self, paths: Sequence[str]) -> Sequence[Transition]:
         """Those under way at exactly these paths, the longest path first."""
@@ -181,6 +190,82 @@ class Transitions(Protocol):
         ...
 
 
+class Batches(Protocol):
+    """Every method takes few statements, however many targets it is about."""
+
+    async def add(self, batch: Batch, targets: Sequence[Target]) -> None: ...
+
+    async def get(self, batch_id: str) -> Batch | None:
+        """``None`` for one that was removed too."""
+        ...
+
+    async def kind_of(self, batch_id: str) -> Batch | None:
+        """The request even when it was removed: the worker has to end what runs."""
+        ...
+
+    async def active_of(self, owner: tuple[str, str]) -> int:
+        """How many requests of this person are not over."""
+        ...
+
+    async def window(self, batch_id: str, limit: int) -> Sequence[Target]:
+        """Targets that are not over, the started ones first."""
+        ...
+
+    async def targets(
+        self, batch_id: str, *, state: TransitionState | None, after: int, limit: int | None
+    ) -> Sequence[Target]:
+        """Targets in their order, behind position ``after``."""
+        ...
+
+    async def counts(self, batch_id: str) -> Counts: ...
+
+    async def save(self, batch_id: str, targets: Sequence[Target]) -> None: ...
+
+    async def begin(self, batch_id: str, at: datetime) -> None:
+        """Note when work began; the first time counts."""
+        ...
+
+    async def finish(self, batch_id: str, at: datetime) -> None: ...
+
+    async def known(self, batch_id: str, paths: Sequence[str]) -> set[str]:
+        """Those of the paths that are targets."""
+        ...
+
+    async def cancel(self, batch_id: str, paths: Sequence[str] | None, at: datetime) -> None:
+        """End what did not start, and mark what did for the worker."""
+        ...
+
+    async def remove(self, batch_id: str) -> None: ...
+
+    async def loans(self, paths: Sequence[str]) -> Mapping[str, Loan]:
+        """Which of these files are on disk for a while only."""
+        ...
+
+    async def release(self, batch_id: str, paths: Sequence[str] | None, at: datetime) -> Sequence[str]:
+        """End the pins of a request on these paths, or all; the paths that were pinned."""
+        ...
+
+    async def release_paths(self, paths: Sequence[str], owner: tuple[str, str], at: datetime) -> None:
+        """End every pin this person has on these paths."""
+        ...
+
+    async def end_due_pins(self, now: datetime, limit: int) -> Sequence[str]:
+        """End pins whose time is over; their paths."""
+        ...
+
+    async def next_pin(self) -> datetime | None:
+        """When the next pin ends."""
+        ...
+
+    async def homeless(self, paths: Sequence[str]) -> Sequence[Loan]:
+        """Loans of these paths that no request pins, or is about to pin, any longer."""
+        ...
+
+    async def sent_home(self, paths: Sequence[str]) -> None:
+        """Forget the loans of these paths."""
+        ...
+
+
 class Plans(Protocol):
     async def find(self, plan_id: str) -> PlanPromises | None: ...
 
@@ -189,6 +274,8 @@ class Plans(Protocol):
 
 class Records(Protocol):
     async def find(self, record_id: str) -> RecordSnapshot | None: ...
+
+    async def many(self, record_ids: Sequence[str]) -> Mapping[str, RecordSnapshot]: ...
 
     async def save(self, record: RecordSnapshot) -> None: ...
 
@@ -207,6 +294,9 @@ class Work(Protocol):
 
     @property
     def transitions(self) -> Transitions: ...
+
+    @property
+    def batches(self) -> Batches: ...
 
     @property
     def plans(self) -> Plans: ...

@@ -31,7 +31,10 @@ Stated = TransitionRequested | TransitionCompleted | TransitionFailed | Transiti
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """``handles`` are the back-end's names of running steps, by path. ``edition`` of the plan is in ``plan``."""
+    """``handles`` are the back-end's names of running steps, by path. ``edition`` of the plan is in ``plan``.
+
+    ``batch_id`` names the request for many of which it is a part, and whose worker carries it out.
+    """
 
     id: str
     path: str
@@ -43,6 +46,7 @@ class Transition:
     state: TransitionState = TransitionState.SUBMITTED
     version: int = 1
     record_id: str | None = None
+    batch_id: str | None = None
     plan: PlanLink | None = None
     handles: Mapping[str, str] = field(default_factory=dict)
     cancel_requested: bool = False

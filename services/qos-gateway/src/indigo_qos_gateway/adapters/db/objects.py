@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,15 @@ class SqlObjects:
 
     async def find(self, path: str) -> StoredObject | None:
         return await self._one(objects.c.path == path)
+
+    async def checksums(self, paths: Sequence[str]) -> Mapping[str, str]:
+        rows = await self._conn.execute(
+            sa.select(objects.c.path, objects.c.sha256).where(
+                objects.c.path == sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text))),
+                objects.c.sha256.is_not(None),
+            )
+        )
+        return {row.path: row.sha256 for row in rows}
 
     async def by_id(self, object_id: str) -> StoredObject | None:
         return await self._one(objects.c.object_id == object_id.upper())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from indigo_contracts.dmp import StoragePromise
@@ -49,6 +49,12 @@ class SqlRecords:
         statement = sa.select(records.c.snapshot).where(records.c.record_id == record_id)
         snapshot = (await self._conn.execute(statement)).scalar_one_or_none()
         return None if snapshot is None else RecordSnapshot.model_validate(snapshot)
+
+    async def many(self, record_ids: Sequence[str]) -> Mapping[str, RecordSnapshot]:
+        wanted = sa.any_(sa.literal(list(record_ids), sa.ARRAY(sa.Text)))
+        rows = await self._conn.execute(sa.select(records.c.snapshot).where(records.c.record_id == wanted))
+        found = [RecordSnapshot.model_validate(each) for each in rows.scalars()]
+        return {record.record_id: record for record in found}
 
     async def save(self, record: RecordSnapshot) -> None:
         assert record.plan is not None

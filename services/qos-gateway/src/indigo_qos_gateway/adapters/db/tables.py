@@ -38,6 +38,7 @@ transitions = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("record_id", sa.Text),
+    sa.Column("batch_id", sa.Text, comment="the request for many it is a part of"),
     sa.Column("plan", JSONB(none_as_null=True)),
     sa.Column("handles", JSONB, nullable=False, comment="the back-end's names of running steps, by path"),
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
@@ -56,6 +57,56 @@ transitions = sa.Table(
     sa.Index("ix_transitions_path", "path", "id"),
     sa.Index("ix_transitions_record_id", "record_id", "id"),
     sa.Index("ix_transitions_state", "state", "id"),
+)
+
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("target_class", sa.Text),
+    sa.Column("owner_iss", sa.Text, nullable=False),
+    sa.Column("owner_sub", sa.Text, nullable=False),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("removed", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("requested_at", Instant, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("finished_at", Instant),
+    sa.Index("ix_batches_active", "owner_iss", "owner_sub", postgresql_where=sa.text("finished_at IS NULL")),
+)
+
+batch_targets = sa.Table(
+    "batch_targets",
+    metadata,
+    sa.Column("batch_id", sa.Text, sa.ForeignKey("batches.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("path", Path, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("target_class", sa.Text),
+    sa.Column("expected_class", sa.Text, comment="act only on what is at this class still"),
+    sa.Column("home_class", sa.Text, comment="where a staged file goes back to"),
+    sa.Column("transition_id", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("lifetime", sa.Interval, comment="how long a staged file stays on disk"),
+    sa.Column("started_at", Instant),
+    sa.Column("finished_at", Instant),
+    sa.Column("pinned_until", Instant),
+    sa.Column("released_at", Instant),
+    sa.Index("uq_batch_targets_path", "batch_id", "path", unique=True),
+    sa.Index(
+        "ix_batch_targets_active",
+        "batch_id",
+        "position",
+        postgresql_where=sa.text("state IN ('SUBMITTED', 'STARTED')"),
+    ),
+    sa.Index("ix_batch_targets_loans", "path", postgresql_where=sa.text("home_class IS NOT NULL")),
+    sa.Index(
+        "ix_batch_targets_pins",
+        "pinned_until",
+        postgresql_where=sa.text("pinned_until IS NOT NULL AND released_at IS NULL"),
+    ),
 )
 
 plans = sa.Table(

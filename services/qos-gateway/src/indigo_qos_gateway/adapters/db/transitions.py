@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from indigo_qos_gateway.domain.storage import ObjectType
 from indigo_qos_gateway.domain.transition import ACTIVE, Transition
 
 _ACTIVE = [state.value for state in ACTIVE]
+_SAVE = sa.update(transitions).where(transitions.c.id == sa.bindparam("of"))
 
 
 class SqlTransitions:
@@ -31,13 +32,20 @@ class SqlTransitions:
         row = (await self._conn.execute(statement)).one_or_none()
         return None if row is None else _transition(row)
 
-    async def add(self, new: Transition) -> None:
-        await self._conn.execute(sa.insert(transitions).values(_values(new)))
+    async def many(self, ids: Sequence[str], *, for_update: bool = False) -> Mapping[str, Transition]:
+        wanted = sa.any_(sa.literal(list(ids), sa.ARRAY(sa.Text)))
+        statement = sa.select(transitions).where(transitions.c.id == wanted).order_by(transitions.c.id)
+        if for_update:
+            statement = statement.with_for_update()
+        return {row.id: _transition(row) for row in await self._conn.execute(statement)}
 
-    async def save(self, changed: Transition) -> None:
-        await self._conn.execute(
-            sa.update(transitions).where(transitions.c.id == changed.id).values(_values(changed))
-        )
+    async def add(self, *new: Transition) -> None:
+        if new:
+            await self._conn.execute(sa.insert(transitions), [_values(each) for each in new])
+
+    async def save(self, *changed: Transition) -> None:
+        if changed:
+            await self._conn.execute(_SAVE, [_values(each) | {"of": each.id} for each in changed])
 
     async def active_among(self, paths: Sequence[str]) -> Sequence[Transition]:
         rows = await self._conn.execute(
@@ -97,6 +105,7 @@ def _values(transition: Transition) -> dict[str, Any]:
         "state": transition.state.value,
         "version": transition.version,
         "record_id": transition.record_id,
+        "batch_id": transition.batch_id,
         "plan": transition.plan.model_dump(mode="json") if transition.plan else None,
         "handles": dict(transition.handles),
         "cancel_requested": transition.cancel_requested,
@@ -120,6 +129,7 @@ def _transition(row: sa.Row[Any]) -> Transition:
         state=TransitionState(row.state),
         version=row.version,
         record_id=row.record_id,
+        batch_id=row.batch_id,
         plan=PlanLink.model_validate(row.plan) if row.plan else None,
         handles=row.handles,
         cancel_requested=row.cancel_requested,

@@ -7,6 +7,7 @@ import hashlib
 import sqlalchemy as sa
 from indigo_kernel.db.uow import UnitOfWork
 
+from indigo_qos_gateway.adapters.db.batches import SqlBatches
 from indigo_qos_gateway.adapters.db.objects import SqlObjects
 from indigo_qos_gateway.adapters.db.promises import SqlPlans, SqlRecords
 from indigo_qos_gateway.adapters.db.transitions import SqlTransitions
@@ -19,12 +20,14 @@ class GatewayWork(UnitOfWork):
 
     objects: SqlObjects
     transitions: SqlTransitions
+    batches: SqlBatches
     plans: SqlPlans
     records: SqlRecords
 
     async def open(self) -> None:
         self.objects = SqlObjects(self.conn)
         self.transitions = SqlTransitions(self.conn)
+        self.batches = SqlBatches(self.conn)
         self.plans = SqlPlans(self.conn)
         self.records = SqlRecords(self.conn)
 
