@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 import pytest_asyncio
 from indigo_suite.researcher import Researcher
 from indigo_testing.deployments import Standalone, free_block, standalone
-from indigo_testing.story import FOLDERS, decided, draft_plan, reserved
+from indigo_testing.story import FOLDERS, decided, draft_plan, eventually, reserved
 
 Document = dict[str, Any]
 
@@ -80,6 +81,11 @@ async def test_a_record_under_another_license_than_planned(
     plan = await researcher.publish_plan(await draft_plan(researcher, document, tmp_path))
     drafts = await reserved(researcher, plan)
     address = f"{researcher.at.repository}/api/records/{drafts['measurements']}/draft"
+
+    async def minted() -> dict[str, Any]:
+        return (await researcher.get(address))["pids"]
+
+    await eventually(minted, bool, "identifiers of the draft")  # they change it, too
     draft = await researcher.call("GET", address)
     metadata = draft.json()["metadata"] | {"license": "https://creativecommons.org/licenses/by-nc/4.0/"}
     metadata["creators"] = [{"name": each["name"]} for each in metadata["creators"]]
@@ -167,7 +173,7 @@ async def processed(suite: Standalone, tmp_path_factory) -> dict[str, dict[str, 
     folder: Path = tmp_path_factory.mktemp("programs")
     folders = {output: shutil.copytree(example / source, folder / output) for output, source in FOLDERS.items()}
     for name, text in PROGRAMS.items():
-        (folders["summary-program"] / f"{name}.py").write_text(_dedented(text))
+        (folders["summary-program"] / f"{name}.py").write_text(textwrap.dedent(text))
     document = json.loads((example / "plan.json").read_text())
     tests = document["dmp"]["dataset"][0]["indigo"]["tests"]
     (summary,) = [test for test in tests if test["key"] == "summary"]
@@ -180,12 +186,6 @@ async def processed(suite: Standalone, tmp_path_factory) -> dict[str, dict[str, 
     async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
         researcher = Researcher(http, suite.endpoints, suite.token())
         return await ledger_of(researcher, document, folders, folder)
-
-
-def _dedented(text: str) -> str:
-    import textwrap
-
-    return textwrap.dedent(text).strip() + "\n"
 
 
 @pytest.mark.parametrize("program", sorted(PROGRAMS))
