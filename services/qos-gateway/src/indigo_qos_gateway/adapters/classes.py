@@ -1,4 +1,4 @@
-"""The classes of a disk with a tape tier behind it, as INDIGO's StoRM plug-in named them, and where a storage is."""
+"""The classes of a disk with a tape tier behind it, with the names of INDIGO's StoRM plug-in, and their place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects and containers as files and directories of a tree: what every back-end with a mounted file system shares."""
+"""Objects and containers as files and directories of a tree, for every back-end with a mounted file system."""
 
 from __future__ import annotations
 

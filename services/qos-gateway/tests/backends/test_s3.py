@@ -1,0 +1,215 @@
+"""The S3 back-end on moto's server: the contract, restores from an archive, parts of large objects."""
+
+import subprocess
+import time
+import uuid
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+import pytest_asyncio
+from indigo_contracts.qos import Locality
+from indigo_dev.processes import free_port
+from indigo_kernel.problems import Unavailable
+from indigo_qos_gateway.adapters.classes import Place
+from indigo_qos_gateway.adapters.http.remote import Remote
+from indigo_qos_gateway.adapters.s3.api import S3, Bucket
+from indigo_qos_gateway.adapters.s3.backend import NativeClass, S3Backend
+from indigo_qos_gateway.adapters.s3.signing import EMPTY, Keys, signed
+from indigo_qos_gateway.domain.errors import Impossible, StorageDamage
+from indigo_qos_gateway.domain.storage import StepState
+from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked
+from indigo_testing.faults import FaultyTransport
+from indigo_testing.foreign import environment
+
+MIB = 1 << 20
+OFFERED = {
+    "Warm": NativeClass("STANDARD", False, {"cdmi_latency": "50"}),
+    "Cool": NativeClass("STANDARD_IA", False, {"cdmi_latency": "80"}),
+    "Archive": NativeClass("GLACIER", True, {"cdmi_latency": "14400000"}),
+}
+
+LOCALITIES = {"Warm": Locality.DISK, "Cool": Locality.DISK, "Archive": Locality.TAPE}
+
+
+@pytest.fixture(scope="session")
+def moto():
+    """The address of moto's S3."""
+    programs = environment("moto", "moto[server]==5.2.5")
+    port = free_port()
+    process = subprocess.Popen(
+        [programs / "moto_server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            if process.poll() is None and answers(url):
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("moto's server did not start")
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers(url):
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False
+
+
+class Place3:
+    """A fresh bucket."""
+
+    def __init__(self, endpoint, directory):
+        (directory / "access").write_text("AK\n")
+        (directory / "secret").write_text("SK\n")
+        self.bucket = Bucket(
+            endpoint, f"b-{uuid.uuid4()}", "us-east-1", directory / "access", directory / "secret"
+        )
+        self.transport = FaultyTransport(httpx.AsyncHTTPTransport())
+
+    async def create(self):
+        url = f"{self.bucket.endpoint}/{self.bucket.name}"
+        async with httpx.AsyncClient() as http:
+            headers = signed(Keys("AK", "SK"), "us-east-1", datetime.now(UTC), "PUT", url, {}, EMPTY)
+            (await http.put(url, headers=headers)).raise_for_status()
+
+    def backend(self, **options):
+        api = S3(Remote("cloud", transport=self.transport), self.bucket, **options)
+        return S3Backend("cloud", api, OFFERED, "Warm", Place("Ifca", "ES"), again_seconds=0.01)
+
+
+@pytest_asyncio.fixture
+async def bucket(moto, tmp_path):
+    made = Place3(moto, tmp_path)
+    await made.create()
+    return made
+
+
+class TestS3(BackendContract):
+    classes = LOCALITIES
+
+    @pytest_asyncio.fixture
+    async def backend(self, bucket):
+        backend = bucket.backend()
+        yield backend
+        await backend.close()
+
+    @pytest.fixture
+    def faults(self, bucket):
+        return bucket.transport.faults()
+
+
+async def test_a_restored_object_can_be_read_and_its_class_stays(bucket):
+    backend = bucket.backend()
+    await backend.write("/file", chunked(DATA))
+    await bring(backend, "/file", "Archive")
+    assert (await backend.status("/file")).locality is Locality.TAPE
+    await backend._api.restore("file", 1)
+    status = await backend.status("/file")
+    assert (status.storage_class, status.locality) == ("Archive", Locality.DISK_AND_TAPE)
+    assert await all_of(backend, "/file") == DATA
+    await backend.close()
+
+
+async def test_a_restore_that_takes_long_is_waited_for_and_asked_for_once(bucket):
+    backend = bucket.backend()
+    await backend.write("/file", chunked(DATA))
+    await bring(backend, "/file", "Archive")
+    looks = iter([True] * 3)
+    passed_on = bucket.transport._inner.handle_async_request
+
+    async def slow(request):
+        answer = await passed_on(request)
+        if request.method == "HEAD" and "x-amz-restore" in answer.headers and next(looks, False):
+            assert (request.url.path).endswith("/file")
+            answer.headers["x-amz-restore"] = 'ongoing-request="true"'
+        return answer
+
+    bucket.transport._answer = slow
+    assert (await bring(backend, "/file", "Warm")).state is StepState.DONE
+    restores = [each for each in bucket.transport.requests if each.url.query == b"restore="]
+    assert (len(restores), next(looks, None)) == (1, None)
+    assert await all_of(backend, "/file") == DATA
+    await backend.close()
+
+
+async def test_large_objects_go_and_are_moved_in_parts(bucket):
+    backend = bucket.backend(part_bytes=5 * MIB)
+    data = bytes(range(256)) * (4 * 11 * 1024)  # 11 MiB
+    await backend.write("/large", chunked(data, MIB))
+    assert await all_of(backend, "/large") == data
+    for target in ("Cool", "Archive", "Warm"):
+        assert (await bring(backend, "/large", target)).state is StepState.DONE
+        assert (await backend.status("/large")).storage_class == target
+    assert await all_of(backend, "/large", 5 * MIB - 1, 5 * MIB + 1) == data[5 * MIB - 1 : 5 * MIB + 1]
+    digest = await backend.digest("/large")
+    assert digest == (await backend.status("/large")).sha256
+    await backend.close()
+
+
+async def test_a_class_that_is_not_offered_keeps_its_name_and_one_nobody_has_is_refused(bucket):
+    backend = bucket.backend()
+    await backend.write("/file", chunked(b"x"))
+    head = await backend._api.head("file")
+    await backend._api.copy_onto_itself("file", head, "ONEZONE_IA", None, "/file")
+    status = await backend.status("/file")
+    assert (status.storage_class, status.provided) == ("ONEZONE_IA", {})
+    backend._offered = OFFERED | {"Nowhere": NativeClass("NO_SUCH_CLASS", False, {})}
+    with pytest.raises(Impossible, match="InvalidStorageClass"):
+        await bring(backend, "/file", "Nowhere")
+    await backend.close()
+
+
+async def test_a_change_the_storage_only_claims_to_have_made_is_no_success(bucket):
+    backend = bucket.backend()
+    await backend.write("/file", chunked(b"x"))
+    passed_on = bucket.transport._inner.handle_async_request
+
+    async def lying(request):
+        if "x-amz-copy-source" in request.headers:
+            return httpx.Response(200, content=b"<CopyObjectResult/>", request=request)
+        return await passed_on(request)
+
+    bucket.transport._answer = lying
+    progress = await bring(backend, "/file", "Cool")
+    assert progress.state is StepState.FAILED
+    assert "still is at STANDARD" in progress.error
+    await backend.close()
+
+
+async def test_bytes_that_rot_are_found(bucket):
+    backend = bucket.backend()
+    await backend.write("/file", chunked(b"good"))
+    sha256 = (await backend.status("/file")).sha256
+    await backend._api.delete("file")
+    await backend._api._send(
+        "PUT", "file", headers={"x-amz-meta-indigo-sha256": sha256}, content=b"", payload=EMPTY
+    )
+    with pytest.raises(StorageDamage, match="was written"):
+        await backend.digest("/file")
+    await backend.close()
+
+
+async def test_a_missing_bucket_is_no_missing_object(moto, tmp_path):
+    backend = Place3(moto, tmp_path).backend()
+    with pytest.raises(Unavailable):
+        await backend.status("/file")
+    assert not (await backend.health()).usable
+    await backend.close()
+
+
+async def test_objects_of_others_have_containers_and_get_a_checksum_before_they_are_archived(bucket):
+    backend = bucket.backend()
+    await backend._api._send("PUT", "theirs/deep/file", content=b"", headers={"content-length": "0"})
+    assert [each.name for each in await backend.children("/theirs")] == ["deep"]
+    assert (await backend.status("/theirs/deep/file")).sha256 is None
+    assert (await bring(backend, "/theirs/deep/file", "Archive")).state is StepState.DONE
+    assert await backend.digest("/theirs/deep/file") == EMPTY
+    await backend.close()
