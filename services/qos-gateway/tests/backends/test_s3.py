@@ -2,8 +2,6 @@
 
 import subprocess
 import time
-import uuid
-from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -13,13 +11,12 @@ from indigo_dev.processes import free_port
 from indigo_kernel.problems import Unavailable
 from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.http.remote import Remote
-from indigo_qos_gateway.adapters.s3.api import S3, Bucket
+from indigo_qos_gateway.adapters.s3.api import S3
 from indigo_qos_gateway.adapters.s3.backend import NativeClass, S3Backend
-from indigo_qos_gateway.adapters.s3.signing import EMPTY, Keys, signed
+from indigo_qos_gateway.adapters.s3.signing import EMPTY
 from indigo_qos_gateway.domain.errors import Impossible, StorageDamage
 from indigo_qos_gateway.domain.storage import StepState
 from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked
-from indigo_testing.faults import FaultyTransport
 from indigo_testing.foreign import environment
 
 MIB = 1 << 20
@@ -63,33 +60,16 @@ def answers(url):
         return False
 
 
-class Place3:
-    """A fresh bucket."""
-
-    def __init__(self, endpoint, directory):
-        (directory / "access").write_text("AK\n")
-        (directory / "secret").write_text("SK\n")
-        self.bucket = Bucket(
-            endpoint, f"b-{uuid.uuid4()}", "us-east-1", directory / "access", directory / "secret"
-        )
-        self.transport = FaultyTransport(httpx.AsyncHTTPTransport())
-
-    async def create(self):
-        url = f"{self.bucket.endpoint}/{self.bucket.name}"
-        async with httpx.AsyncClient() as http:
-            headers = signed(Keys("AK", "SK"), "us-east-1", datetime.now(UTC), "PUT", url, {}, EMPTY)
-            (await http.put(url, headers=headers)).raise_for_status()
-
-    def backend(self, **options):
-        api = S3(Remote("cloud", transport=self.transport), self.bucket, **options)
-        return S3Backend("cloud", api, OFFERED, "Warm", Place("Ifca", "ES"), again_seconds=0.01)
-
-
 @pytest_asyncio.fixture
-async def bucket(moto, tmp_path):
-    made = Place3(moto, tmp_path)
+async def bucket(moto, make_bucket):
+    made = make_bucket(moto)
     await made.create()
     return made
+
+
+def make(bucket, **options):
+    api = S3(Remote("cloud", transport=bucket.transport), bucket.bucket, **options)
+    return S3Backend("cloud", api, OFFERED, "Warm", Place("Ifca", "ES"), again_seconds=0.01)
 
 
 class TestS3(BackendContract):
@@ -97,7 +77,7 @@ class TestS3(BackendContract):
 
     @pytest_asyncio.fixture
     async def backend(self, bucket):
-        backend = bucket.backend()
+        backend = make(bucket)
         yield backend
         await backend.close()
 
@@ -107,7 +87,7 @@ class TestS3(BackendContract):
 
 
 async def test_a_restored_object_can_be_read_and_its_class_stays(bucket):
-    backend = bucket.backend()
+    backend = make(bucket)
     await backend.write("/file", chunked(DATA))
     await bring(backend, "/file", "Archive")
     assert (await backend.status("/file")).locality is Locality.TAPE
@@ -119,7 +99,7 @@ async def test_a_restored_object_can_be_read_and_its_class_stays(bucket):
 
 
 async def test_a_restore_that_takes_long_is_waited_for_and_asked_for_once(bucket):
-    backend = bucket.backend()
+    backend = make(bucket)
     await backend.write("/file", chunked(DATA))
     await bring(backend, "/file", "Archive")
     looks = iter([True] * 3)
@@ -141,7 +121,7 @@ async def test_a_restore_that_takes_long_is_waited_for_and_asked_for_once(bucket
 
 
 async def test_large_objects_go_and_are_moved_in_parts(bucket):
-    backend = bucket.backend(part_bytes=5 * MIB)
+    backend = make(bucket, part_bytes=5 * MIB)
     data = bytes(range(256)) * (4 * 11 * 1024)  # 11 MiB
     await backend.write("/large", chunked(data, MIB))
     assert await all_of(backend, "/large") == data
@@ -155,7 +135,7 @@ async def test_large_objects_go_and_are_moved_in_parts(bucket):
 
 
 async def test_a_class_that_is_not_offered_keeps_its_name_and_one_nobody_has_is_refused(bucket):
-    backend = bucket.backend()
+    backend = make(bucket)
     await backend.write("/file", chunked(b"x"))
     head = await backend._api.head("file")
     await backend._api.copy_onto_itself("file", head, "ONEZONE_IA", None, "/file")
@@ -168,7 +148,7 @@ async def test_a_class_that_is_not_offered_keeps_its_name_and_one_nobody_has_is_
 
 
 async def test_a_change_the_storage_only_claims_to_have_made_is_no_success(bucket):
-    backend = bucket.backend()
+    backend = make(bucket)
     await backend.write("/file", chunked(b"x"))
     passed_on = bucket.transport._inner.handle_async_request
 
@@ -185,7 +165,7 @@ async def test_a_change_the_storage_only_claims_to_have_made_is_no_success(bucke
 
 
 async def test_bytes_that_rot_are_found(bucket):
-    backend = bucket.backend()
+    backend = make(bucket)
     await backend.write("/file", chunked(b"good"))
     sha256 = (await backend.status("/file")).sha256
     await backend._api.delete("file")
@@ -197,8 +177,8 @@ async def test_bytes_that_rot_are_found(bucket):
     await backend.close()
 
 
-async def test_a_missing_bucket_is_no_missing_object(moto, tmp_path):
-    backend = Place3(moto, tmp_path).backend()
+async def test_a_missing_bucket_is_no_missing_object(moto, make_bucket):
+    backend = make(make_bucket(moto))
     with pytest.raises(Unavailable):
         await backend.status("/file")
     assert not (await backend.health()).usable
@@ -206,7 +186,7 @@ async def test_a_missing_bucket_is_no_missing_object(moto, tmp_path):
 
 
 async def test_objects_of_others_have_containers_and_get_a_checksum_before_they_are_archived(bucket):
-    backend = bucket.backend()
+    backend = make(bucket)
     await backend._api._send("PUT", "theirs/deep/file", content=b"", headers={"content-length": "0"})
     assert [each.name for each in await backend.children("/theirs")] == ["deep"]
     assert (await backend.status("/theirs/deep/file")).sha256 is None
