@@ -32,4 +32,5 @@ async def test_generated_requests_find_no_fault(pid, tmp_path) -> None:
     output, _ = await process.communicate()
     told = output.decode()
     assert process.returncode == 0, told
-    assert re.search(r"Operations:\s+10 selected", told), told
+    selected = re.search(r"Operations:\s+(\d+) selected", told)
+    assert selected and int(selected[1]) >= 10, told
