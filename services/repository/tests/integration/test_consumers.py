@@ -210,7 +210,7 @@ async def test_the_latest_verdict_of_a_test_is_shown(suite, ada):
     shown = (await suite.http.get(f"/api/records/{record_id}")).json()["tests"]
     assert [(test["test"], test["verdict"]) for test in shown] == [("files-there", "fail")]
     page = await suite.http.get(f"/records/{record_id}", headers={"accept": "text/html"})
-    assert "badge-fail" in page.text
+    assert 'class="badge badge-fail"' in page.text
     events = (await suite.http.get(f"/api/records/{record_id}/premis")).json()["items"]
     assert [e["eventOutcome"] for e in events if e["eventType"].endswith("/val")] == ["failure", "success"]
 
