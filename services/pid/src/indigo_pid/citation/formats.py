@@ -6,11 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from indigo_pid.citation.bibtex import bibtex
 from indigo_pid.citation.csl import csl_item
-from indigo_pid.citation.rdf import rdf
 from indigo_pid.citation.ris import ris
 from indigo_pid.citation.schema_org import schema_org
 from indigo_pid.citation.subject import Subject
@@ -49,6 +48,12 @@ def _datacite_json(subject: Subject, resource: Resource) -> bytes:
     if subject.target:
         document["url"] = subject.target
     return _json(document)
+
+
+def _rdf(subject: Subject, syntax: Literal["turtle", "pretty-xml"]) -> bytes:
+    from indigo_pid.citation.rdf import rdf  # rdflib takes a tenth of a second to load, and few ask for it
+
+    return rdf(subject, syntax).encode()
 
 
 CITATION = Format("citation", "Citation", ("text/x-bibliography",))
@@ -97,14 +102,14 @@ FORMATS = (
         "turtle",
         "RDF, Turtle",
         ("text/turtle",),
-        of_anything=lambda subject: rdf(subject, "turtle").encode(),
+        of_anything=lambda subject: _rdf(subject, "turtle"),
         needs_resource=False,
     ),
     Format(
         "rdf-xml",
         "RDF/XML",
         ("application/rdf+xml",),
-        of_anything=lambda subject: rdf(subject, "pretty-xml").encode(),
+        of_anything=lambda subject: _rdf(subject, "pretty-xml"),
         needs_resource=False,
     ),
     LINKSET,
