@@ -35,6 +35,7 @@ DataDir = Annotated[Path, typer.Option("--data-dir", help="Folder that holds eve
 Port = Annotated[int, typer.Option(min=1, max=65_529, help="The front door; the services have the next five.")]
 
 DEFAULT_DATA = Path(".indigo/data")
+EXAMPLE = Path("examples/penguins")
 
 
 @contextlib.asynccontextmanager
@@ -162,6 +163,8 @@ def demo(
 ) -> None:
     """Take a real table through its whole life: plan, deposit, identifiers, storage, tests, and a damage found."""
     began = time.perf_counter()
+    if not EXAMPLE.is_dir():
+        raise _refusal(f"The example is in {EXAMPLE} of the repository: run this there.")
     try:
         from indigo_suite.demo import run
 

@@ -21,13 +21,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from indigo_suite.cli import database_server
+from indigo_suite.cli import EXAMPLE, database_server
 from indigo_suite.damage import damage, stored_file
 from indigo_suite.layout import Addresses, DataDirectory
 from indigo_suite.ledger_view import ledger, name_of
 from indigo_suite.researcher import Endpoints, Plan, Refused, Researcher, names_of, plan_outputs
 
-EXAMPLE = Path("examples/penguins")
 FOLDERS = {"measurements": "dataset", "summary-program": "software"}
 PATIENCE = 60.0
 """Seconds to wait for the ledger before the demonstration says what is still missing."""
