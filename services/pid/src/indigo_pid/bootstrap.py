@@ -24,8 +24,9 @@ from indigo_pid.adapters.db.index_feed import PostgresFeed
 from indigo_pid.adapters.db.uow import PidWork
 from indigo_pid.adapters.index_file import DiskIndex
 from indigo_pid.api.deps import Deps
+from indigo_pid.api.handle_answers import Refusal, tell_refusal
 from indigo_pid.api.routes_dois import doi_routes
-from indigo_pid.api.routes_handles import handle_routes
+from indigo_pid.api.routes_handles import handle_routes, lookup_routes
 from indigo_pid.api.routes_identifiers import identifier_routes
 from indigo_pid.api.routes_metadata import metadata_routes
 from indigo_pid.application.dois import JOB
@@ -80,6 +81,7 @@ def build(
         routers=[
             identifier_routes(deps),
             handle_routes(deps),
+            lookup_routes(deps),
             doi_routes(deps),
             metadata_routes(),
             resolver_routes(work, settings.naming),
@@ -90,6 +92,7 @@ def build(
     )
     if settings.datacite_url is None:
         api.mount(SANDBOX_PATH, create_sandbox(_sandbox(settings, platform)))
+    api.add_exception_handler(Refusal, tell_refusal)
     api.user_middleware.insert(0, Middleware(FastResolver, index=index, keeper=keeper))
     platform.health.add("resolver", keeper.check, live=True)
     http = internal_client(

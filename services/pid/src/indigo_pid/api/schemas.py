@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from indigo_contracts.envelope import Actor
 from indigo_contracts.pid import IdentifierState
@@ -254,21 +253,13 @@ class DoiView(BaseModel):
         )
 
 
-class AdminValue(BaseModel):
-    """Who administers a handle (Handle System, HS_ADMIN)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    handle: str
-    index: int
-    permissions: str
-
-
 class HandleData(BaseModel):
+    """The data of a value: text, or an object for the formats ``admin``, ``vlist``, ``site`` and ``key``."""
+
     model_config = ConfigDict(frozen=True)
 
-    format: Literal["string", "admin"]
-    value: str | AdminValue
+    format: str
+    value: JsonValue
 
 
 class HandleValue(BaseModel):
@@ -284,17 +275,27 @@ class HandleValue(BaseModel):
 
 
 class HandleRecord(BaseModel):
-    """An answer of the Handle REST API. ``responseCode`` is 1 when found, 200 for no such values, 100 for no
-    such handle, 102 for what is no handle.
+    """An answer of the Handle REST API. ``responseCode`` is 1 for success, 100 for no such handle, 101 for one
+    that exists, 102 for what is no handle, 200 for no such values, 201 for a value that exists, 202 for what is
+    no value, 301 for a prefix of elsewhere, 401 for somebody else's, 402 for no credentials.
     """
 
     model_config = ConfigDict(frozen=True)
 
     responseCode: int  # noqa: N815 - the name in the Handle REST API
     handle: str
+    message: str | None = None
     values: list[HandleValue] | None = None
 
 
-def handle_instant(moment: datetime) -> str:
-    """An instant as handle values carry it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+class HandleList(BaseModel):
+    """Some of the handles under a prefix."""
+
+    model_config = ConfigDict(frozen=True)
+
+    responseCode: int  # noqa: N815 - the name in the Handle REST API
+    prefix: str
+    totalCount: int  # noqa: N815
+    page: int
+    pageSize: int  # noqa: N815
+    handles: list[str]

@@ -275,7 +275,7 @@ async def _own(work: Work, handle: str, expected: Expected, who: Principal) -> I
     """The identifier if ``who`` may change it and meant its current version, locked."""
     who.require(Scope.PID_MINT)
     identifier = await _find(work, handle, for_update=True)
-    if not _owns(identifier, who) and not who.has(Scope.OPERATOR):
+    if not owns(identifier, who) and not who.has(Scope.OPERATOR):
         if identifier.state is IdentifierState.RESERVED:
             raise NotFound(f"There is no identifier {handle}")
         raise Forbidden(f"{identifier.handle} belongs to somebody else")
@@ -285,12 +285,13 @@ async def _own(work: Work, handle: str, expected: Expected, who: Principal) -> I
     return identifier
 
 
-def _owns(identifier: Identifier, who: Principal) -> bool:
+def owns(identifier: Identifier, who: Principal) -> bool:
+    """Whether ``identifier`` was minted for ``who``."""
     return identifier.owner is not None and who.owns(identifier.owner.iss, identifier.owner.sub)
 
 
 def _may_see_reserved(identifier: Identifier, who: Principal) -> bool:
-    return _owns(identifier, who) or who.has(Scope.OPERATOR) or who.has(Scope.SERVICE)
+    return owns(identifier, who) or who.has(Scope.OPERATOR) or who.has(Scope.SERVICE)
 
 
 def _checked(metadata: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

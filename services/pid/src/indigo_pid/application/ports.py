@@ -53,6 +53,14 @@ class Identifiers(Protocol):
         """The one a record has."""
         ...
 
+    async def under(self, prefix: str, *, skip: int, limit: int) -> tuple[list[str], int]:
+        """Handles under a prefix that resolve or did, by name, and how many there are in all."""
+        ...
+
+    async def with_values(self, patterns: Sequence[tuple[str, str]], *, limit: int) -> list[str]:
+        """Handles with a value of each type that matches its pattern (``*`` is anything), by name."""
+        ...
+
     async def of_plan(self, plan_id: str) -> list[Identifier]:
         """All that answer to a plan, the plan's own records among them, oldest first."""
         ...

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from indigo_pid.application.index_keeper import IndexKeeper
 from indigo_pid.application.name_index import Mode, NameIndex
 from indigo_pid.citation.negotiation import may_name_a_format
+from indigo_pid.domain.passthrough import cuts, extended
 from indigo_pid.domain.resolution import Standing, standing_of
 from indigo_pid.web.resolver import CACHE_SECONDS
 
@@ -67,9 +68,18 @@ class FastResolver:
             )
             await send(_EMPTY)
         elif self._index.mode is Mode.CUT_OFF and _looks_like_a_name(name):
-            await self._alone(value, standing, scope, send)
+            await self._alone(value or self._below(name), standing, scope, send)
         else:
             await self._app(scope, receive, send)
+
+    def _below(self, name: str) -> bytes | None:
+        """An entry for an ARK that lies below a known one."""
+        for base, rest in cuts(name):
+            value = self._index.find(base)
+            if value is not None:
+                place = extended(value[1:].decode(), rest) if len(value) > 1 else None
+                return None if place is None else value[:1] + place.encode()
+        return None
 
     async def _alone(self, value: bytes | None, standing: Standing | None, scope: Scope, send: Send) -> None:
         """Answer with nothing but the index."""

@@ -1,6 +1,7 @@
 """The resolver: a name in, a redirect out.
 
-It redirects to the stored target exactly as it was checked when it was set; nothing of the request is added.
+It redirects to the stored target exactly as it was checked when it was set; nothing of the request is added but
+the end of an ARK below a known one (``domain.passthrough``).
 302 and not 301, because targets change and a 301 is cached for good (RFC 9110, 15.4.2 and 15.4.3).
 """
 
@@ -21,7 +22,9 @@ from indigo_pid.application.ports import NewWork
 from indigo_pid.citation.formats import FORMATS
 from indigo_pid.domain.identifier import Identifier
 from indigo_pid.domain.names import Naming, parse_name
+from indigo_pid.web.ark import below, kernel_record, wants_kernel_record
 from indigo_pid.web.identifier_page import identifier_page
+from indigo_pid.web.places import place_for
 from indigo_pid.web.representations import Representations, asked_for
 
 CACHE_SECONDS = 300
@@ -48,6 +51,10 @@ class _PidConvertor(Convertor[str]):
 register_url_convertor("pid", _PidConvertor())
 
 PidName = Annotated[str, Path(max_length=2048, description="a handle, a DOI name, or an ARK")]
+Locatt = Annotated[
+    list[str] | None,
+    Query(max_length=100, description="`name:value` of the place to go to, where there are several"),
+]
 NoRedirect = Annotated[str | None, Query(description="present: show the record instead of going there")]
 Info = Annotated[str | None, Query(description="present: the same, as ARK resolvers call it")]
 Wanted = Annotated[
@@ -89,6 +96,7 @@ def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
         wanted: Wanted = None,
         style: Style = None,
         locale: Locale = None,
+        locatt: Locatt = None,
     ) -> Response:
         """Go where the identifier leads, or describe what it names: by `Accept` or `?format=`."""
         shown = noredirect is not None or info is not None
@@ -98,9 +106,12 @@ def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
             return _missing(request, name, "It is no handle, DOI or ARK.")
         async with work() as reading:
             identifier = await reading.identifiers.find(parsed)
+            passed = await below(reading, name) if identifier is None else None
             described = None
             if identifier is not None and (shown or not asked.leads_away):
                 described = await describe_identifier(reading, identifier)
+        if passed is not None:
+            return Response(status_code=302, headers={**_LASTING, "location": passed})
         if identifier is None:
             return _missing(request, name, _why_unknown(naming, name))
         if identifier.state is IdentifierState.RESERVED:
@@ -109,6 +120,8 @@ def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
                 name,
                 "It is reserved for something that is not published yet, and will resolve once it is.",
             )
+        if wants_kernel_record(request, name, info=info is not None):
+            return kernel_record(identifier, _LASTING)
         if described is not None:
             answer = await representations.answer(request, described, asked, _LASTING)
             if answer is not None:
@@ -122,8 +135,12 @@ def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
             )
         if identifier.state is IdentifierState.TOMBSTONED:
             return _gone(request, identifier)
-        assert identifier.target is not None, "an active identifier has a target"
-        return Response(status_code=302, headers={**_LASTING, "location": identifier.target})
+        place = place_for(identifier, locatt or ())
+        if place is None:  # a handle may say other things and lead nowhere
+            return Response(
+                identifier.snapshot().model_dump_json(), media_type="application/json", headers=_LASTING
+            )
+        return Response(status_code=302, headers={**_LASTING, "location": place})
 
     return router
 

@@ -14,9 +14,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_pid.adapters.db.tables import identifier_history, identifiers
+from indigo_pid.domain.handle_values import LOCATIONS, first_text
 from indigo_pid.domain.history import Entry
 from indigo_pid.domain.identifier import Identifier, Owner
-from indigo_pid.domain.names import Name, Scheme, parse_name
+from indigo_pid.domain.names import Name, Scheme, ascii_lower, parse_name
 from indigo_pid.domain.resolution import Row
 
 _COLUMN = {
@@ -35,10 +36,39 @@ def _insert_all(table: sa.Table, columns: Iterable[str]) -> str:
     )
 
 
-_GIVEN = [column.name for column in identifiers.columns if column.server_default is None]
+_GIVEN = [column.name for column in identifiers.columns if column.name != "changed_in"]
 # A second identifier for a record is an error and not an answer, unlike a name that is taken.
 _ADD = sa.text(f"{_insert_all(identifiers, _GIVEN)} ON CONFLICT (handle_key) DO NOTHING RETURNING handle")
 _ADD_HISTORY = sa.text(_insert_all(identifier_history, identifier_history.columns.keys()))
+
+
+_RESOLVES = identifiers.c.state != IdentifierState.RESERVED.value
+
+
+def _like(pattern: str) -> str:
+    """A pattern with ``*`` for anything, for LIKE with the backslash as its escape."""
+    for character in "\\%_":
+        pattern = pattern.replace(character, f"\\{character}")
+    return pattern.replace("*", "%")
+
+
+def _has_value(type_: str, like: str) -> sa.ColumnElement[bool]:
+    """Whether an identifier has a value of this type that matches, case aside."""
+    value = sa.func.jsonb_array_elements(identifiers.c.handle_values).column_valued("value", joins_implicitly=True)
+    told = sa.func.jsonb_extract_path_text
+    written = (
+        sa.select(sa.literal(1))
+        .where(
+            sa.func.lower(told(value, "type")) == type_.lower(),
+            told(value, "data", "value").ilike(like, escape="\\"),
+        )
+        .correlate(identifiers)
+        .exists()
+    )
+    usual = {"url": identifiers.c.target, "ark": identifiers.c.ark, "doi": identifiers.c.doi}.get(type_.lower())
+    if usual is None:
+        return written
+    return sa.or_(written, sa.and_(identifiers.c.handle_values.is_(None), usual.ilike(like, escape="\\")))
 
 
 class SqlIdentifiers:
@@ -110,6 +140,30 @@ class SqlIdentifiers:
     async def after(self, record_id: str) -> list[Identifier]:
         return await self._all(identifiers.c.previous_record_id == record_id)
 
+    async def under(self, prefix: str, *, skip: int, limit: int) -> tuple[list[str], int]:
+        condition = sa.and_(
+            identifiers.c.handle_key.startswith(f"{ascii_lower(prefix)}/", autoescape=True), _RESOLVES
+        )
+        total = await self._conn.execute(sa.select(sa.func.count()).select_from(identifiers).where(condition))
+        rows = await self._conn.execute(
+            sa.select(identifiers.c.handle)
+            .where(condition)
+            .order_by(identifiers.c.handle_key)
+            .offset(skip)
+            .limit(limit)
+        )
+        return list(rows.scalars()), total.scalar_one()
+
+    async def with_values(self, patterns: Sequence[tuple[str, str]], *, limit: int) -> list[str]:
+        conditions = [_has_value(type_, _like(pattern)) for type_, pattern in patterns]
+        rows = await self._conn.execute(
+            sa.select(identifiers.c.handle)
+            .where(_RESOLVES, *conditions)
+            .order_by(identifiers.c.handle_key)
+            .limit(limit)
+        )
+        return list(rows.scalars())
+
     async def _one(self, condition: sa.ColumnElement[bool], *, for_update: bool) -> Identifier | None:
         statement = sa.select(identifiers).where(condition)
         if for_update:
@@ -159,7 +213,12 @@ def _row(identifier: Identifier) -> Row:
         identifier.doi or "",
         identifier.state,
         identifier.target or "",
+        _is_choice(identifier),
     )
+
+
+def _is_choice(identifier: Identifier) -> bool:
+    return identifier.values is not None and first_text(identifier.values, LOCATIONS) is not None
 
 
 def _values(identifier: Identifier) -> dict[str, Any]:
@@ -188,6 +247,7 @@ def _values(identifier: Identifier) -> dict[str, Any]:
         "concept": identifier.concept,
         "handle_values": identifier.values,
         "head": identifier.head,
+        "choice": _is_choice(identifier),
         "created_at": identifier.created_at,
         "updated_at": identifier.updated_at,
     }
