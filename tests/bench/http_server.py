@@ -64,8 +64,9 @@ def house(database_url: str) -> FastAPI:
     @router.get("/rows")
     async def list_rows() -> Rows:
         async with reader.connect() as conn:
-            rows = (await conn.execute(select)).all()
-        return Rows(items=as_rows.validate_python(rows, from_attributes=True))
+            found = await conn.execute(select)
+        names = tuple(found.keys())
+        return Rows(items=as_rows.validate_python([dict(zip(names, row, strict=True)) for row in found]))
 
     app = create_api(
         title="bench",

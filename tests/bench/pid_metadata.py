@@ -101,7 +101,9 @@ def run() -> list[tuple[str, str]]:
         item = partial(csl_item, subject, resource)
         first = _milliseconds(lambda one=style, made=item: Bibliography().cite("x", one, "en-US", made), times=5)
         kept = _milliseconds(lambda one=style, made=item: bibliography.cite("x", one, "en-US", made), times=2000)
-        figures.append((f"citation in {style}: the first", f"{statistics.median(first):.1f} ms CPU with its style"))
+        figures.append(
+            (f"citation in {style}: the first", f"{statistics.median(first):.1f} ms CPU with its style")
+        )
         figures.append((f"citation in {style}: kept", _told(kept)))
     return figures
 
