@@ -16,13 +16,16 @@ from indigo_kernel.runtime import Runtime
 
 from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.db.uow import GatewayWork
+from indigo_qos_gateway.adapters.mounting import read_mounts
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
 from indigo_qos_gateway.adapters.repository import HttpRecordFiles
+from indigo_qos_gateway.adapters.rules_file import read_rules
 from indigo_qos_gateway.api import (
     routes_backends,
     routes_bulk,
     routes_capabilities,
     routes_cdmi,
+    routes_explain,
     routes_tape,
     routes_transitions,
 )
@@ -31,6 +34,8 @@ from indigo_qos_gateway.application import batches as batching
 from indigo_qos_gateway.application.batch_carrying import BatchCarrier
 from indigo_qos_gateway.application.batches import BatchLimits
 from indigo_qos_gateway.application.carrying import Carrier
+from indigo_qos_gateway.application.choosing import Chooser
+from indigo_qos_gateway.application.lifetimes import LIFETIMES, Timers
 from indigo_qos_gateway.application.mounts import Mount, MountTable
 from indigo_qos_gateway.application.objects import Gateway
 from indigo_qos_gateway.application.ports import Backend, Pace
@@ -38,6 +43,7 @@ from indigo_qos_gateway.application.staging import PINS, PinKeeper
 from indigo_qos_gateway.application.transitions import JOB
 from indigo_qos_gateway.consumers.on_plan_published import on_plan_published
 from indigo_qos_gateway.consumers.on_record_published import on_record_published
+from indigo_qos_gateway.domain.paths import ROOT, check_name_is_free
 from indigo_qos_gateway.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -68,14 +74,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
     def work() -> GatewayWork:
         return GatewayWork(platform.database)
 
-    posix = PosixBackend(
-        "posix",
-        settings.posix_disk_dir,
-        settings.posix_tape_dir,
-        Place(settings.posix_site, settings.posix_country),
-        concurrency=settings.posix_concurrency,
-    )
-    mounts = MountTable([Mount("/", posix)])
+    mounts = MountTable(_mounts(settings))
     consumers: dict[type[Fact], Any] = {
         PlanPublished: on_plan_published(mounts),
         RecordPublished: on_record_published(mounts),
@@ -88,14 +87,17 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
             routes_bulk.router,  # before the transitions: /bulk is not one of them
             routes_transitions.router,
             routes_backends.router,
+            routes_explain.router,
             routes_capabilities.router,
             routes_cdmi.router,  # takes every path that is left, so it is the last one
         ],
         streams=_streams,
         receives=list(consumers),
     )
+    chooser = Chooser(mounts, read_rules(settings.rules_file))
+    timers = Timers(work, chooser)
     api.state.gateway = Service(
-        gateway=Gateway(work, mounts, settings.cdmi_enterprise_number),
+        gateway=Gateway(work, mounts, settings.cdmi_enterprise_number, chooser, timers),
         own_names=OWN_NAMES,
         polling_ms=int(settings.polling_interval.total_seconds() * 1000),
         site=settings.posix_site or settings.public_url.host or "indigo",
@@ -108,8 +110,11 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         mounts=mounts,
         files=HttpRecordFiles(platform.client(str(settings.repository_url)), str(settings.repository_url)),
         pace=Pace(settings.transition_patience, settings.polling_interval),
+        timers=timers,
     )
-    batches = BatchCarrier(work=work, mounts=mounts, pace=carrier.pace, attempts=settings.transition_attempts)
+    batches = BatchCarrier(
+        work=work, mounts=mounts, pace=carrier.pace, attempts=settings.transition_attempts, timers=timers
+    )
     runtime = platform.runtime(
         api,
         migrations=MIGRATIONS,
@@ -131,16 +136,42 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
                 max_attempts=settings.transition_attempts,
                 give_up=batches.give_up,
             ),
+            Worker(platform.database, LIFETIMES, timers.end_due, concurrency=1),
             Worker(platform.database, PINS, PinKeeper(work).end_pins, concurrency=1),
         ],
     )
-    runtime.close.append(posix.close)
+    runtime.close += [mount.backend.close for mount in mounts.mounts]
     return runtime
 
 
 def _streams(method: str, path: str) -> bool:
     """Values of any size are stored with PUT; the gateway's own API has no PUT of its own."""
     return method == "PUT" and path.strip("/").split("/")[0] not in OWN_NAMES
+
+
+def _mounts(settings: Settings) -> list[Mount]:
+    """Those of the file, and the POSIX back-end at the root unless another one is there."""
+    mounts = read_mounts(settings.mounts_file) if settings.mounts_file else []
+    for mount in mounts:
+        if mount.prefix != ROOT:
+            check_name_is_free(mount.prefix, OWN_NAMES)
+    if any(mount.prefix == ROOT for mount in mounts):
+        return mounts
+    if settings.posix_disk_dir is None or settings.posix_tape_dir is None:
+        raise ValueError(
+            "No storage: set INDIGO_QOS_GATEWAY_POSIX_DISK_DIR and INDIGO_QOS_GATEWAY_POSIX_TAPE_DIR,"
+            " or mount a back-end at / in INDIGO_QOS_GATEWAY_MOUNTS_FILE"
+        )
+    if any(mount.backend.name == "posix" for mount in mounts):
+        raise ValueError("The name posix is that of the back-end at /")
+    posix = PosixBackend(
+        "posix",
+        settings.posix_disk_dir,
+        settings.posix_tape_dir,
+        Place(settings.posix_site, settings.posix_country),
+        concurrency=settings.posix_concurrency,
+    )
+    return [*mounts, Mount(ROOT, posix)]
 
 
 def _usable(backend: Backend) -> Any:

@@ -19,11 +19,16 @@ class Settings(ServiceSettings):
         description="repository whose files are copied; files elsewhere are never fetched",
         examples=["https://repository.example.org"],
     )
-    posix_disk_dir: Path = Field(
-        description="directory of the disk tier: the tree of objects", examples=[Path("storage/disk")]
+    mounts_file: Path | None = Field(
+        default=None, description="TOML file of further back-ends; one at `/` takes the place of the POSIX one"
     )
-    posix_tape_dir: Path = Field(
-        description="directory that stands for the tape pool", examples=[Path("storage/tape")]
+    posix_disk_dir: Path | None = Field(
+        default=None,
+        description="directory of the disk tier: the tree of objects",
+        examples=[Path("storage/disk")],
+    )
+    posix_tape_dir: Path | None = Field(
+        default=None, description="directory that stands for the tape pool", examples=[Path("storage/tape")]
     )
     posix_site: str | None = Field(default=None, description="name of the site, as plans promise it")
     posix_country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = Field(
@@ -48,6 +53,9 @@ class Settings(ServiceSettings):
     )
     transition_concurrency: int = Field(default=4, ge=1, le=256, description="transitions worked on at once")
     transition_attempts: int = Field(default=8, ge=1, le=100, description="tries before a transition is given up")
+    rules_file: Path | None = Field(
+        default=None, description="TOML file with the operator's prices, lifetimes, policies and rules"
+    )
     batch_targets: int = Field(
         default=10_000, ge=1, le=100_000, description="most paths in one bulk or stage request (413 above)"
     )

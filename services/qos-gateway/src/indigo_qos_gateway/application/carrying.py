@@ -15,6 +15,7 @@ from indigo_kernel.db.jobs import Later
 from indigo_kernel.db.uow import Job
 from indigo_kernel.problems import BadRequest
 
+from indigo_qos_gateway.application.lifetimes import Placed, Timers
 from indigo_qos_gateway.application.mounts import Mount, MountTable, record_container
 from indigo_qos_gateway.application.placement import place_again
 from indigo_qos_gateway.application.ports import NewWork, Pace, RecordFiles, Work
@@ -40,6 +41,7 @@ class Carrier:
     mounts: MountTable
     files: RecordFiles
     pace: Pace
+    timers: Timers
 
     async def carry_out(self, job: Job) -> None:
         """Bring one transition to its end, or raise ``Later`` when its storage needs more time.
@@ -71,6 +73,7 @@ class Carrier:
         async with self._ending(job, transition) as (work, current):
             await self._settle(work, current.complete(work.now, objects, provided))
             await work.objects.associate([placed.path for placed in objects] + [current.path], work.now)
+            await self.timers.arm(work, [Placed(each.path, each.storage_class, each.size) for each in objects])
 
     async def give_up(self, job: Job, error: BaseException) -> None:
         """Tell that the transition failed, with the reason of the last try."""
@@ -184,7 +187,7 @@ class Carrier:
                 continue
             sha256 = await mount.backend.digest(mount.inner(status.path))
             wanted = expected.get(status.path) or await self._known_checksum(status)
-            if wanted not in {None, sha256}:
+            if wanted is not None and sha256 not in {None, wanted}:
                 raise StorageDamage(f"{status.path} has SHA-256 {sha256}, {wanted} was stored")
             objects.append(placed(status, sha256))
             provided |= {f"{name}_provided": value for name, value in status.provided.items()}

@@ -9,8 +9,8 @@ from indigo_contracts.dmp import StoragePromise
 
 from indigo_qos_gateway.application.ports import Backend
 from indigo_qos_gateway.domain.errors import CapabilitiesNotFound, Impossible
-from indigo_qos_gateway.domain.paths import ROOT, below, join
-from indigo_qos_gateway.domain.storage import CAPABILITIES, Attribute, ObjectType, Status, StorageClass
+from indigo_qos_gateway.domain.paths import ROOT, below, join, name, parent
+from indigo_qos_gateway.domain.storage import CAPABILITIES, Attribute, Child, ObjectType, Status, StorageClass
 
 RECORDS = "records"
 """Container below a mount that has the preservation copies, one container per record."""
@@ -52,6 +52,14 @@ class MountTable:
     def at(self, path: str) -> Mount:
         """The mount that holds ``path``."""
         return next(mount for mount in self.mounts if below(path, mount.prefix))
+
+    async def children(self, path: str) -> Sequence[Child]:
+        """The entries of a container, with the mounts in it. Raises ``ObjectNotFound``."""
+        mount = self.at(path)
+        points = [each.prefix for each in self.mounts if each.prefix != ROOT and parent(each.prefix) == path]
+        found = {each.name: each for each in await mount.backend.children(mount.inner(path))}
+        found |= {name(each): Child(name(each), ObjectType.CONTAINER) for each in points}
+        return [found[each] for each in sorted(found)]
 
     def named(self, backend: str) -> Mount:
         """The mount of the back-end with this name. Raises ``Impossible`` when it is mounted no more."""

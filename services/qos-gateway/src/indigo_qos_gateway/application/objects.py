@@ -10,28 +10,34 @@ from indigo_contracts.envelope import Actor
 from indigo_kernel.ids import uuid7
 from indigo_kernel.problems import BadRequest, Conflict
 
+from indigo_qos_gateway.application.choosing import Chooser, effective, inherited
+from indigo_qos_gateway.application.lifetimes import Placed, Timers
 from indigo_qos_gateway.application.mounts import MountTable
 from indigo_qos_gateway.application.ports import NewWork, StoredObject, Work
 from indigo_qos_gateway.application.transitions import moving, request_transition
-from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, Offline
+from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, Offline, UnknownClass
 from indigo_qos_gateway.domain.metadata import updated
 from indigo_qos_gateway.domain.object_id import object_id
 from indigo_qos_gateway.domain.paths import ROOT, lineage, parent
+from indigo_qos_gateway.domain.retention import check_untouched, check_update
+from indigo_qos_gateway.domain.rules import Lifetime
 from indigo_qos_gateway.domain.selection import Span
 from indigo_qos_gateway.domain.storage import Child, Content, ObjectType, Status
 from indigo_qos_gateway.domain.transition import Transition
+from indigo_qos_gateway.domain.wishes import CHOOSING, Wishes, read_wishes
 
 OCTETS = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One object or container. ``moving`` is the transition it is in; ``children`` are those of a container."""
+    """One object or container. ``moving`` is the transition it is in, ``lifetime`` that of its class."""
 
     status: Status
     stored: StoredObject
     parent_id: str | None
     moving: Transition | None
+    lifetime: Lifetime | None = None
     children: Sequence[Child] = ()
 
 
@@ -39,7 +45,8 @@ class View:
 class Change:
     """What a client wants of an object. Absent parts stay as they are.
 
-    ``metadata_names`` restrict the update to these names; ``span`` is where ``chunks`` go.
+    ``metadata_names`` restrict the update to these names; ``span`` is where ``chunks`` go. ``groups`` and
+    ``operator`` are about who asks.
     """
 
     chunks: AsyncIterable[bytes] | None = None
@@ -49,6 +56,8 @@ class Change:
     metadata_names: tuple[str, ...] | None = None
     storage_class: str | None = None
     span: Span | None = None
+    groups: frozenset[str] = frozenset()
+    operator: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +67,14 @@ class Gateway:
     work: NewWork
     mounts: MountTable
     enterprise: int
+    chooser: Chooser
+    timers: Timers
 
     async def view(self, path: str) -> View:
         """Raises ``ObjectNotFound``. What others wrote to the storage gets its identity here."""
         mount = self.mounts.at(path)
         status = await mount.status(path)
-        children = await mount.backend.children(mount.inner(path)) if _is_container(status) else ()
+        children = await self.mounts.children(path) if _is_container(status) else ()
         async with self.work() as work:
             return await self._view(work, status, children)
 
@@ -96,12 +107,14 @@ class Gateway:
         """Create a data object, or change the one that was found there ``before``.
 
         Bytes first, then what is known of them: after a crash in between, the bytes are there with a fresh
-        identity. A new object comes to the class asked for or else to that of its container; new bytes of an
-        old object come back to its class. Raises ``Busy`` while a transition works on it.
+        identity. A new object comes to the class asked for, or else to the one that is chosen for it (see
+        ``domain.choice``); new bytes of an old object come back to its class, new wishes choose anew. Raises
+        ``Busy`` while a transition works on it, ``Forbidden`` while it is retained or on hold.
         """
         _check_type(before, ObjectType.DATAOBJECT)
         mount = self.mounts.at(path)
-        wanted = change.storage_class or (before.storage_class if before else await self._default_class(path))
+        default = before.storage_class if before else await self.default_class(path)
+        await self._check_change(path, change, before)
         content: Content | None = None
         if change.chunks is not None or before is None:
             await self._check_not_moving(path)
@@ -111,21 +124,26 @@ class Gateway:
             content = await mount.backend.write(mount.inner(path), chunks)
         status = await mount.status(path)
         async with self.work() as work:
+            wanted = change.storage_class or await self._chosen(work, status, change, default, new=before is None)
             # Locks of transitions come before rows of objects, as where a transition ends.
             if status.storage_class != wanted or change.storage_class is not None:
                 await request_transition(work, mount, status, wanted, actor)
             stored = await self._stored(work, status.path, status.object_type, fresh=before is None)
+            if before is None:
+                stored = replace(stored, groups=sorted(change.groups))
             await work.objects.save(self._changed(stored, change, content, work))
+            await self.timers.arm(work, [Placed(path, status.storage_class, status.size)])
             return await self._view(work, status, ())
 
     async def put_container(self, path: str, change: Change, before: Status | None, actor: Actor | None) -> View:
         """Create a container, or change the one that was found there ``before``."""
         _check_type(before, ObjectType.CONTAINER)
         mount = self.mounts.at(path)
+        await self._check_change(path, change, before)
         if before is None:
             await mount.backend.make_container(mount.inner(path))
         status = await mount.status(path)
-        wanted = change.storage_class or (None if before else await self._default_class(parent(path)))
+        wanted = change.storage_class or (None if before else await self.default_class(parent(path)))
         async with self.work() as work:
             if wanted is not None and wanted != status.storage_class:
                 await request_transition(work, mount, status, wanted, actor)
@@ -136,6 +154,9 @@ class Gateway:
     async def delete(self, path: str) -> None:
         """Remove an object, or a container with everything in it. Raises ``ObjectNotFound`` or ``Busy``."""
         await self._check_not_moving(path)
+        async with self.work() as work:
+            for each in await work.objects.retained(path):
+                check_untouched(each.path, each.metadata, work.now)
         mount = self.mounts.at(path)
         await mount.backend.delete(mount.inner(path))
         async with self.work() as work:
@@ -146,7 +167,46 @@ class Gateway:
         mount = self.mounts.at(path)
         return await request_transition(work, mount, await mount.status(path), target, actor)
 
-    async def _default_class(self, path: str) -> str:
+    async def _check_change(self, path: str, change: Change, before: Status | None) -> None:
+        """Raise before anything is stored: ``BadRequest`` for metadata nobody can fulfil, ``Forbidden``."""
+        async with self.work() as work:
+            known = await inherited(work, [path])
+            stored = known.get(path) if before is not None else None
+            old = stored.metadata if stored else {}
+            if change.chunks is not None and before is not None:
+                check_untouched(path, old, work.now)
+            if change.metadata is None:
+                return
+            new = updated(old, change.metadata, change.metadata_names)
+            check_update(old, new, operator=change.operator)
+            wishes = read_wishes(effective(path, known, new))
+            container = self.mounts.at(path).backend.landing_class
+            self.chooser.choose(path, 0, wishes, container, work.now, created=work.now, groups=change.groups)
+            if wishes.lifetime is not None and wishes.lifetime.migrate_to is not None:
+                name = wishes.lifetime.migrate_to
+                if self.chooser.class_at(path, name) is None:
+                    raise UnknownClass(f"There is no class {name} to go to at {path}")
+
+    async def _chosen(self, work: Work, status: Status, change: Change, default: str, *, new: bool) -> str:
+        """The class of an object nobody asked a class for: chosen when it is new, or wishes of it are."""
+        if not new and not CHOOSING & (change.metadata or {}).keys():
+            return default
+        known = await inherited(work, [status.path])
+        stored = None if new else known.get(status.path)
+        old = stored.metadata if stored else {}
+        own = old if change.metadata is None else updated(old, change.metadata, change.metadata_names)
+        choice = self.chooser.choose(
+            status.path,
+            status.size,
+            read_wishes(effective(status.path, known, own)),
+            default,
+            work.now,
+            created=stored.created_at if stored else work.now,
+            groups=change.groups,
+        )
+        return choice.storage_class
+
+    async def default_class(self, path: str) -> str:
         """The class new objects below the nearest container that exists are brought to."""
         for container in lineage(path):
             status = await self.exists(container)
@@ -194,7 +254,11 @@ class Gateway:
         above = None
         if status.path != ROOT:
             above = (await self._stored(work, parent(status.path), ObjectType.CONTAINER)).object_id
-        return View(status, stored, above, await moving(work, status.path), children)
+        lifetime = None
+        if not _is_container(status):
+            here = self.chooser.class_at(status.path, status.storage_class)
+            lifetime = self.chooser.lifetime(here, Wishes({}))
+        return View(status, stored, above, await moving(work, status.path), lifetime, children)
 
     async def _stored(
         self, work: Work, path: str, object_type: ObjectType, *, fresh: bool = False

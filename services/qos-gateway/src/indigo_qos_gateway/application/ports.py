@@ -25,6 +25,7 @@ from indigo_qos_gateway.domain.storage import (
     Status,
     StorageClass,
 )
+from indigo_qos_gateway.domain.timer import Timer
 from indigo_qos_gateway.domain.transition import Transition
 
 
@@ -88,9 +89,10 @@ class Backend(Protocol):
         """Remove an object, or a container with everything in it, from every tier. Raises ``ObjectNotFound``."""
         ...
 
-    async def digest(self, path: str) -> str:
+    async def digest(self, path: str) -> str | None:
         """SHA-256 of the bytes, read now from every tier the observed class promises.
 
+        Of what cannot be read without a recall it is the one on record in the storage, or ``None``.
         Raises ``StorageDamage`` when a copy is missing or the copies differ.
         """
         ...
@@ -130,10 +132,20 @@ class StoredObject:
     created_at: datetime
     association_time: datetime
     sha256: str | None = None
+    groups: Sequence[str] = ()
+    """Of who stored it, for the operator's rules."""
 
 
 class Objects(Protocol):
     async def find(self, path: str) -> StoredObject | None: ...
+
+    async def among(self, paths: Sequence[str]) -> Mapping[str, StoredObject]:
+        """Those there are of these, by path."""
+        ...
+
+    async def retained(self, path: str) -> Sequence[StoredObject]:
+        """What is at the path or below it and has a retention or a hold."""
+        ...
 
     async def checksums(self, paths: Sequence[str]) -> Mapping[str, str]:
         """SHA-256 of those of the paths whose bytes came in here."""
@@ -154,7 +166,7 @@ class Objects(Protocol):
         ...
 
     async def forget(self, path: str) -> None:
-        """Drop the path and everything below it."""
+        """Drop the path and everything below it, timers too."""
         ...
 
 
@@ -266,6 +278,20 @@ class Batches(Protocol):
         ...
 
 
+class TimerRows(Protocol):
+    async def set(self, new: Sequence[Timer]) -> None:
+        """Store them, each in the place of the one its path had."""
+        ...
+
+    async def clear(self, paths: Sequence[str]) -> None: ...
+
+    async def due(self, now: datetime, limit: int) -> Sequence[Timer]: ...
+
+    async def following(self) -> datetime | None:
+        """When the next one is due."""
+        ...
+
+
 class Plans(Protocol):
     async def find(self, plan_id: str) -> PlanPromises | None: ...
 
@@ -297,6 +323,9 @@ class Work(Protocol):
 
     @property
     def batches(self) -> Batches: ...
+
+    @property
+    def timers(self) -> TimerRows: ...
 
     @property
     def plans(self) -> Plans: ...

@@ -1,0 +1,43 @@
+"""The file of mounts: which back-end is where in the tree, and with which credentials."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from indigo_qos_gateway.adapters.s3.options import CephOptions, S3Options
+from indigo_qos_gateway.application.mounts import Mount
+
+AnyMount = Annotated[S3Options | CephOptions, Field(discriminator="type")]
+
+
+class MountsFile(BaseModel):
+    """The whole file: a table ``[[mount]]`` for each back-end. Secrets are in files of their own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mount: list[AnyMount]
+
+
+def read_mounts(path: Path) -> list[Mount]:
+    """The mounts a TOML file asks for. Raises ``ValueError`` that says what is wrong where."""
+    try:
+        with path.open("rb") as file:
+            read = MountsFile.model_validate(tomllib.load(file))
+    except OSError as error:
+        raise ValueError(f"The file of mounts {path} cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"The file of mounts {path} is no TOML: {error}") from None
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(each) for each in found['loc'])}: {found['msg']}"
+            for found in error.errors(include_url=False, include_input=False)
+        )
+        raise ValueError(f"The file of mounts {path}: {wrong}") from None
+    names = [each.name for each in read.mount]
+    if len(set(names)) != len(names):
+        raise ValueError(f"The file of mounts {path}: each mount needs a name of its own")
+    return [Mount(each.prefix, each.backend()) for each in read.mount]
