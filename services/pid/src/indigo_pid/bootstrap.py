@@ -29,6 +29,7 @@ from indigo_pid.api.routes_dois import doi_routes
 from indigo_pid.api.routes_handles import handle_routes, lookup_routes
 from indigo_pid.api.routes_identifiers import identifier_routes
 from indigo_pid.api.routes_metadata import metadata_routes
+from indigo_pid.api.routes_sandbox import sandbox_routes
 from indigo_pid.application.dois import JOB
 from indigo_pid.application.identifiers import Rules
 from indigo_pid.application.index_keeper import IndexKeeper
@@ -38,12 +39,17 @@ from indigo_pid.consumers.on_record_published import on_record_published
 from indigo_pid.consumers.on_record_reserved import on_record_reserved
 from indigo_pid.consumers.on_record_updated import on_record_updated
 from indigo_pid.consumers.on_record_withdrawn import on_record_withdrawn
+from indigo_pid.domain.bucket import Bucket
 from indigo_pid.domain.circuit import Circuit
 from indigo_pid.sandbox.app import Account, SandboxRegistrar, create_sandbox
+from indigo_pid.sandbox.faults import FaultyRegistrar
 from indigo_pid.sandbox.store import SandboxStore
 from indigo_pid.settings import SANDBOX_PATH, Settings
 from indigo_pid.web.fast_resolver import FastResolver
 from indigo_pid.web.resolver import resolver_routes
+
+REGISTRAR_BURST = 50
+"""Requests to a registrar that may come at once: a deposit is registered at once, a thousand are not."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -74,7 +80,19 @@ def build(
     keeper = IndexKeeper(index, PostgresFeed(platform.engine), _index_file(settings))
     work = partial(PidWork, platform.database, index)
     rules = Rules(settings.naming, settings.prefixes, frozenset(settings.target_hosts))
-    deps = Deps(work, rules)
+    http = internal_client(
+        settings.registrar_url,
+        auth=httpx.BasicAuth(settings.datacite_repository, settings.registrar_password),
+        read_seconds=settings.datacite_seconds,
+        retries=Retries(tries=1),  # the reconciler decides when to ask again
+        transport=transport,
+    )
+    bucket = None if settings.datacite_url is None else Bucket(settings.datacite_rate, REGISTRAR_BURST)
+    registrar = DataCite(http, platform.clock, settings.datacite_repository, bucket)
+    deps = Deps(work, rules, registrar)
+    sandbox = (
+        FaultyRegistrar(create_sandbox(_sandbox(settings, platform))) if settings.datacite_url is None else None
+    )
     api = platform.api(
         title="INDIGO persistent identifiers",
         description=DESCRIPTION,
@@ -83,6 +101,7 @@ def build(
             handle_routes(deps),
             lookup_routes(deps),
             doi_routes(deps),
+            *([sandbox_routes(sandbox)] if sandbox is not None else []),
             metadata_routes(),
             resolver_routes(work, settings.naming),
         ],
@@ -90,19 +109,12 @@ def build(
         streams=_is_sandbox if settings.datacite_url is None else None,
         receives=(RecordReserved, RecordPublished, RecordUpdated, RecordWithdrawn),
     )
-    if settings.datacite_url is None:
-        api.mount(SANDBOX_PATH, create_sandbox(_sandbox(settings, platform)))
+    if sandbox is not None:
+        api.mount(SANDBOX_PATH, sandbox)
     api.add_exception_handler(Refusal, tell_refusal)
     api.user_middleware.insert(0, Middleware(FastResolver, index=index, keeper=keeper))
     platform.health.add("resolver", keeper.check, live=True)
-    http = internal_client(
-        settings.registrar_url,
-        auth=httpx.BasicAuth(settings.datacite_repository, settings.registrar_password),
-        read_seconds=settings.datacite_seconds,
-        retries=Retries(tries=1),  # the reconciler decides when to ask again
-        transport=transport,
-    )
-    reconciler = Reconciler(work, DataCite(http, platform.clock), platform.clock, Circuit())
+    reconciler = Reconciler(work, registrar, platform.clock, Circuit())
     runtime = platform.runtime(
         api,
         migrations=MIGRATIONS,

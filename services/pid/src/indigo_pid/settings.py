@@ -81,6 +81,12 @@ class Settings(ServiceSettings):
         default=20.0, gt=0, description="seconds to wait for an answer of the registrar"
     )
 
+    datacite_rate: float = Field(
+        default=1.5,
+        gt=0,
+        description="requests to the registrar a second from each `consume` process, after a burst of 50; the"
+        " sandbox in this service takes what comes",
+    )
     resolver_directory: Path | None = Field(
         default=None,
         description="folder of this process alone where the resolver keeps all names, to answer without a database"

@@ -7,17 +7,20 @@ the DOI's state is ignored without an error, so the state in the reply is what c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from time import monotonic
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 from indigo_kernel.clock import Clock
 from pydantic import BaseModel, ValidationError
 
-from indigo_pid.application.ports import RegistrarDown, RegistrarRefused, Remote
+from indigo_pid.application.ports import RegistrarDown, RegistrarRefused, Remote, RemoteDoi
+from indigo_pid.domain.bucket import Bucket
 from indigo_pid.domain.doi import DoiState, Event
 
 MEDIA_TYPE = "application/vnd.api+json"
@@ -25,6 +28,9 @@ MEDIA_TYPE = "application/vnd.api+json"
 TRY_AGAIN = frozenset({401, 404, 407, 408, 409, 421, 423, 425, 429})
 """Client errors that are not about the DOI: wrong credentials or a wrong base URL, which an operator mends, and
 matters of the moment."""
+
+_PAGE = 1000
+"""DOIs on a page of the list, the most DataCite gives."""
 
 _LONGEST_WAIT = timedelta(hours=1)
 
@@ -43,6 +49,23 @@ class _Answer(BaseModel):
     data: _Data
 
 
+class _Links(BaseModel):
+    next: str | None = None
+
+
+class _ListedAttributes(_Attributes):
+    url: str | None = None
+
+
+class _Listed(BaseModel):
+    attributes: _ListedAttributes
+
+
+class _Page(BaseModel):
+    data: list[_Listed]
+    links: _Links = _Links()
+
+
 class _Error(BaseModel):
     title: str = ""
     source: str | None = None
@@ -53,11 +76,16 @@ class _Errors(BaseModel):
 
 
 class DataCite:
-    """Implements ``application.ports.Registrar``. ``http`` has the base URL, credentials and a time limit."""
+    """Implements ``application.ports.Registrar``. ``http`` has the base URL, credentials and a time limit.
 
-    def __init__(self, http: httpx.AsyncClient, clock: Clock) -> None:
+    ``account`` is the repository whose DOIs are listed. With a ``bucket`` requests wait for its tokens.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, clock: Clock, account: str, bucket: Bucket | None = None) -> None:
         self._http = http
         self._clock = clock
+        self._account = account
+        self._bucket = bucket
 
     @property
     def base_url(self) -> str:
@@ -65,20 +93,41 @@ class DataCite:
 
     async def put(self, doi: str, attributes: Mapping[str, Any], event: Event) -> Remote:
         body = {"data": {"type": "dois", "attributes": {**attributes, "doi": doi, "event": event}}}
+        response = await self._ask(
+            "PUT",
+            # Without these two the reply has publisher and affiliations without their identifiers.
+            f"/dois/{quote(doi, safe='/')}?publisher=true&affiliation=true",
+            json=body,
+            headers={"content-type": MEDIA_TYPE, "accept": MEDIA_TYPE},
+        )
+        return self._remote(doi, response)
+
+    async def listed(self) -> AsyncIterator[Sequence[RemoteDoi]]:
+        cursor: str | None = "1"
+        while cursor is not None:
+            query = {"client-id": self._account.lower(), "page[size]": str(_PAGE), "page[cursor]": cursor}
+            response = await self._ask("GET", "/dois", params=query, headers={"accept": MEDIA_TYPE})
+            try:
+                page = _Page.model_validate_json(response.content)
+            except ValidationError as error:
+                raise RegistrarDown(f"The list cannot be read: {error.errors()[0]['msg']}") from error
+            found = [one.attributes for one in page.data]
+            yield [RemoteDoi(one.doi.lower(), one.state, one.url) for one in found]
+            # Only the cursor is taken from the link: requests go to the address that was set and nowhere else.
+            following = parse_qs(urlsplit(page.links.next or "").query).get("page[cursor]")
+            cursor = following[0] if found and following and following[0] != cursor else None
+
+    async def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+        if self._bucket is not None:
+            await asyncio.sleep(self._bucket.take(monotonic()))
         try:
-            response = await self._http.put(
-                # Without these two the reply has publisher and affiliations without their identifiers.
-                f"/dois/{quote(doi, safe='/')}?publisher=true&affiliation=true",
-                json=body,
-                headers={"content-type": MEDIA_TYPE, "accept": MEDIA_TYPE},
-                follow_redirects=False,
-            )
+            response = await self._http.request(method, path, follow_redirects=False, **content)
         except httpx.TimeoutException as error:
             raise RegistrarDown(f"No answer in time ({type(error).__name__})") from error
         except httpx.HTTPError as error:
             raise RegistrarDown(f"It cannot be reached: {error!r}") from error
         if response.status_code in {200, 201}:
-            return self._remote(doi, response)
+            return response
         reason = f"{response.status_code} {_reason(response)}"
         if response.is_client_error and response.status_code not in TRY_AGAIN:
             raise RegistrarRefused(reason)

@@ -9,15 +9,20 @@ from indigo_kernel.auth.dependency import Who
 from indigo_kernel.etag import etag
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.pagination import Page, Paging
-from indigo_kernel.problems import Conflict, Forbidden, NotFound, Unauthenticated
+from indigo_kernel.problems import Conflict, Forbidden, NotFound, Unauthenticated, Upstream
 
 from indigo_pid.api.deps import Deps
-from indigo_pid.api.schemas import DoiView
+from indigo_pid.api.schemas import DoiView, DriftView
 from indigo_pid.application import dois
+from indigo_pid.application.drift import find_drift
+from indigo_pid.application.ports import RegistrarDown, RegistrarRefused
 from indigo_pid.domain.doi import DoiStatus
 
 DoiName = Annotated[str, Path(max_length=2048, description="`10.x/suffix`")]
 Status = Annotated[DoiStatus | None, Query(description="only registrations that stand so")]
+EvenIfDone = Annotated[
+    bool, Query(description="also when the registrar had everything; it may have drifted since")
+]
 
 
 def doi_routes(deps: Deps) -> APIRouter:
@@ -32,6 +37,15 @@ def doi_routes(deps: Deps) -> APIRouter:
             found = await dois.list_dois(work, status, who, after=after, limit=paging.limit + 1)
         return paging.page([DoiView.of(one) for one in found], lambda view: (view.doi,))
 
+    @router.get("/drift", responses=responses(Unauthenticated, Forbidden, Upstream))
+    async def read_drift(who: Who) -> DriftView:
+        """Compare every DOI the registrar lists with what is wanted of it. For operators; changes nothing."""
+        try:
+            report = await find_drift(deps.work, deps.registrar, who)
+        except (RegistrarDown, RegistrarRefused) as error:
+            raise Upstream(f"The registrar could not be asked: {error.reason}") from error
+        return DriftView.of(report)
+
     @router.get("/{doi:path}", responses=responses(NotFound))
     async def read_doi(response: Response, who: Who, doi: DoiName) -> DoiView:
         """What is wanted of the registrar, what it has, why not, and when it is asked next."""
@@ -45,10 +59,10 @@ def doi_routes(deps: Deps) -> APIRouter:
         status_code=202,
         responses=responses(Unauthenticated, Forbidden, NotFound, Conflict),
     )
-    async def retry_doi(response: Response, who: Who, doi: DoiName) -> DoiView:
+    async def retry_doi(response: Response, who: Who, doi: DoiName, even_if_done: EvenIfDone = False) -> DoiView:
         """Ask the registrar again now. For operators; repeating it does no harm."""
         async with deps.work() as work:
-            again = await dois.retry_doi(work, doi, who)
+            again = await dois.retry_doi(work, doi, who, even_if_done=even_if_done)
         response.headers["location"] = f"{deps.rules.naming.base_url}/api/dois/{again.doi}"
         return DoiView.of(again)
 

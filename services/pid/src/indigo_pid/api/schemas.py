@@ -10,6 +10,7 @@ from indigo_contracts.pid import IdentifierState
 from indigo_contracts.repository import PlanLink, RecordKind, RecordSnapshot
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from indigo_pid.application.drift import Difference, DriftReport
 from indigo_pid.application.identifiers import MintRequest
 from indigo_pid.domain.doi import Doi, DoiState, DoiStatus
 from indigo_pid.domain.history import Change, Entry, first_break
@@ -250,6 +251,41 @@ class DoiView(BaseModel):
             next_try_at=doi.next_try_at,
             revision=doi.revision,
             attributes=dict(doi.attributes),
+        )
+
+
+class DriftItem(BaseModel):
+    """One difference between what is wanted and what the registrar lists."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    doi: str
+    difference: Difference
+    wanted: str | None
+    found: str | None
+
+
+class DriftView(BaseModel):
+    """What the registrar lists for the account, held against what is wanted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    remote: int = Field(description="DOIs the registrar lists")
+    compared: int = Field(description="of these, registrations that are done here")
+    in_progress: int = Field(description="of these, registrations that are not done here")
+    complete: bool = Field(description="false when the registrar has more than was read")
+    counts: dict[Difference, int]
+    items: list[DriftItem] = Field(description="the first 1000 differences")
+
+    @classmethod
+    def of(cls, report: DriftReport) -> Self:
+        return cls(
+            remote=report.remote,
+            compared=report.compared,
+            in_progress=report.in_progress,
+            complete=report.complete,
+            counts=report.counts,
+            items=[DriftItem.model_validate(one) for one in report.told],
         )
 
 

@@ -80,13 +80,13 @@ async def list_dois(
     return await work.dois.listed(status, after=after, limit=limit)
 
 
-async def retry_doi(work: Work, doi: str, who: Principal) -> Doi:
-    """Ask the registrar again now. For operators.
+async def retry_doi(work: Work, doi: str, who: Principal, *, even_if_done: bool = False) -> Doi:
+    """Ask the registrar again now, ``even_if_done`` because it has drifted. For operators.
 
     Raises ``NotFound``, and ``Conflict`` when the registrar has all that is wanted.
     """
     who.require(Scope.OPERATOR)
-    again = (await _find(work, doi, for_update=True)).retry(now=work.now)
+    again = (await _find(work, doi, for_update=True)).retry(now=work.now, even_if_done=even_if_done)
     await work.dois.save(again)
     await work.enqueue(JOB, again.doi, {})
     return again

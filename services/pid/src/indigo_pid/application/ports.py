@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -79,6 +79,10 @@ class Dois(Protocol):
         """Store a new or changed one."""
         ...
 
+    async def named(self, dois: Sequence[str]) -> list[Doi]:
+        """Those of these names that are registered here or shall be."""
+        ...
+
     async def listed(self, status: DoiStatus | None, *, after: str | None, limit: int) -> Sequence[Doi]:
         """By name, those after ``after``."""
         ...
@@ -120,6 +124,15 @@ class Remote:
     resolves: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteDoi:
+    """A DOI as a registrar lists it."""
+
+    doi: str
+    state: DoiState
+    url: str | None
+
+
 class RegistrarDown(Exception):
     """No answer that tells anything about the DOI: try again. The work may have been done nevertheless."""
 
@@ -143,4 +156,8 @@ class Registrar(Protocol):
 
     async def put(self, doi: str, attributes: Mapping[str, Any], event: Event) -> Remote:
         """Create or replace a DOI. Safe to repeat. Raises ``RegistrarDown`` or ``RegistrarRefused``."""
+        ...
+
+    def listed(self) -> AsyncIterator[Sequence[RemoteDoi]]:
+        """Every DOI of the account, page by page. Raises ``RegistrarDown`` or ``RegistrarRefused``."""
         ...

@@ -92,11 +92,14 @@ class Doi:
             return self
         return self._again(now, desired=desired, attributes=attributes, revision=self.revision + 1)
 
-    def retry(self, *, now: datetime) -> Doi:
-        """Try at once. Raises ``Conflict`` when there is nothing to do."""
-        if self.status in {DoiStatus.DONE, DoiStatus.SET_ASIDE}:
+    def retry(self, *, now: datetime, even_if_done: bool = False) -> Doi:
+        """Try at once. Raises ``Conflict`` when there is nothing to do.
+
+        ``even_if_done`` because the registrar was seen to have something else since.
+        """
+        if self.status is DoiStatus.SET_ASIDE or (self.status is DoiStatus.DONE and not even_if_done):
             raise Conflict(f"{self.doi} needs nothing of the registrar: {self.status}")
-        return self._again(now)
+        return self._again(now, observed_revision=None)
 
     def postponed(self, problem: str, until: datetime, *, counts: bool) -> Doi:
         """The registrar could not be asked, or could not answer. ``counts`` when it was really tried."""

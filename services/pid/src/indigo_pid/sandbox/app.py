@@ -105,6 +105,9 @@ class SandboxRegistrar:
         asked = request.query_params.get("state")
         wanted = visible if asked is None else frozenset(one for one in visible if one.value in asked.split(","))
         size = _number(request, "page[size]", _USUAL_PAGE, MAX_PAGE)
+        cursor = request.query_params.get("page[cursor]")
+        if cursor is not None:
+            return await self._after(request, cursor, wanted, size)
         number = max(1, min(_number(request, "page[number]", 1, _MOST_PAGED), _MOST_PAGED // max(size, 1)))
         async with self._store.open() as shelf:
             found, total = await shelf.page(
@@ -122,6 +125,56 @@ class SandboxRegistrar:
                 "links": links,
             }
         )
+
+    async def _after(self, request: Request, cursor: str, wanted: frozenset[State], size: int) -> Response:
+        """A page that follows a cursor: ``1`` for the first one, then what ``links.next`` has."""
+        prefix = request.query_params.get("prefix")
+        async with self._store.open() as shelf:
+            found, total = await shelf.after(_position(cursor), states=wanted, prefix=prefix, size=size)
+        links = {"self": str(request.url)}
+        if size and len(found) == size:
+            query = {**request.query_params, "page[cursor]": _cursor(found[-1].doi), "page[size]": str(size)}
+            links["next"] = f"{_address(request)}?{urlencode(query)}"
+        pages = -(-total // size) if size else 0
+        return _json(
+            {
+                "data": [self._resource(request, one) for one in found],
+                "meta": {"total": total, "totalPages": pages},
+                "links": links,
+            }
+        )
+
+    async def validate(self, request: Request) -> Response:
+        """``POST /dois/validate``: what a registration would be told, and nothing is stored; always 200."""
+        self._authenticate(request, required=True)
+        attributes = await _attributes(request)
+        given = attributes.get("doi")
+        doi = given.lower() if isinstance(given, str) else ""
+        found = states.flaws(doi, attributes, State.FINDABLE)
+        if given is not None and not states.is_doi(doi):
+            found.insert(0, states.Flaw("doi", "Is invalid"))
+        if found:
+            return _json({"errors": invalid(doi, found).errors})
+        async with self._store.open() as shelf:
+            stored = Stored(doi, State.DRAFT, attributes, 1, shelf.now, shelf.now)
+        return self._document(request, stored, 200)
+
+    async def random(self, request: Request) -> Response:
+        """``GET /dois/random?prefix=``: names nobody has, as many as ``number`` says."""
+        prefix = request.query_params.get("prefix", "")
+        if not prefix:
+            raise refusal(422, "Parameter prefix is required")
+        number = max(1, _number(request, "number", 1, MAX_PAGE))
+        return _json({"dois": [random_doi(prefix) for _ in range(number)]})
+
+    async def url(self, request: Request, doi: str) -> Response:
+        """``GET /dois/{doi}/get-url``: where it leads."""
+        self._authenticate(request, required=True)
+        async with self._store.open() as shelf:
+            stored = await shelf.find(doi.lower())
+        if stored is None:
+            raise refusal(404, NOT_FOUND)
+        return _json({"url": stored.attributes.get("url")})
 
     async def _write(self, shelf: Shelf, doi: str, given: dict[str, Any], before: Stored | None) -> Stored:
         attributes = {name: value for name, value in given.items() if name in states.WRITABLE}
@@ -189,6 +242,9 @@ def create_sandbox(registrar: SandboxRegistrar) -> FastAPI:
 
     app.get("/dois")(registrar.listing)
     app.post("/dois")(registrar.create)
+    app.post("/dois/validate")(registrar.validate)
+    app.get("/dois/random")(registrar.random)
+    app.get("/dois/{doi:path}/get-url")(registrar.url)
     app.get("/dois/{doi:path}")(registrar.read)
     app.put("/dois/{doi:path}")(registrar.replace)
     app.patch("/dois/{doi:path}")(registrar.replace)
@@ -238,6 +294,23 @@ async def _attributes(request: Request) -> dict[str, Any]:
 def _address(request: Request) -> str:
     """The URL that was asked for, without its query."""
     return str(request.url).partition("?")[0]
+
+
+def _cursor(doi: str) -> str:
+    return base64.urlsafe_b64encode(doi.encode()).rstrip(b"=").decode()
+
+
+def _position(cursor: str) -> str:
+    """The name a cursor stands for; the first one comes before every name."""
+    if cursor == "1":
+        return ""
+    try:
+        text = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), b"-_", validate=True).decode()
+    except ValueError as error:
+        raise refusal(400, "The cursor is invalid.") from error
+    if "\0" in text:
+        raise refusal(400, "The cursor is invalid.")
+    return text
 
 
 def _number(request: Request, name: str, usual: int, most: int) -> int:

@@ -79,14 +79,22 @@ class Shelf:
     async def remove(self, doi: str) -> None:
         await self._conn.execute(sa.delete(_dois).where(_dois.c.doi == doi))
 
+    async def after(
+        self, doi: str, *, states: frozenset[State], prefix: str | None, size: int
+    ) -> tuple[list[Stored], int]:
+        """Some DOIs by name, those after ``doi``, and how many there are in all."""
+        condition = _matching(states, prefix)
+        total = await self._conn.execute(sa.select(sa.func.count()).select_from(_dois).where(condition))
+        rows = await self._conn.execute(
+            sa.select(_dois).where(condition, _dois.c.doi > doi).order_by(_dois.c.doi).limit(size)
+        )
+        return [_stored(row) for row in rows], total.scalar_one()
+
     async def page(
         self, *, states: frozenset[State], prefix: str | None, skip: int, size: int
     ) -> tuple[list[Stored], int]:
         """Some DOIs in one of ``states``, oldest first, and how many there are in all."""
-        condition = sa.and_(
-            _dois.c.state.in_([state.value for state in states]),
-            sa.true() if prefix is None else _dois.c.doi.startswith(f"{prefix}/", autoescape=True),
-        )
+        condition = _matching(states, prefix)
         total = (
             await self._conn.execute(sa.select(sa.func.count()).select_from(_dois).where(condition))
         ).scalar_one()
@@ -108,6 +116,13 @@ class SandboxStore:
         """A transaction that is committed at the end of the block, unless it raises."""
         async with self._engine.begin() as conn:
             yield Shelf(conn, self._clock.now())
+
+
+def _matching(states: frozenset[State], prefix: str | None) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        _dois.c.state.in_([state.value for state in states]),
+        sa.true() if prefix is None else _dois.c.doi.startswith(f"{prefix}/", autoescape=True),
+    )
 
 
 def _stored(row: sa.Row[Any]) -> Stored:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from indigo_contracts.repository import PlanLink
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_pid.adapters.db.tables import dois
@@ -32,6 +32,10 @@ class SqlDois:
         await self._conn.execute(
             insert(dois).values(values).on_conflict_do_update(index_elements=[dois.c.doi], set_=values)
         )
+
+    async def named(self, names: Sequence[str]) -> list[Doi]:
+        statement = sa.select(dois).where(dois.c.doi == sa.any_(sa.literal(list(names), ARRAY(sa.Text))))
+        return [_doi(row) for row in await self._conn.execute(statement)]
 
     async def listed(self, status: DoiStatus | None, *, after: str | None, limit: int) -> Sequence[Doi]:
         statement = sa.select(dois).order_by(dois.c.doi).limit(limit)
