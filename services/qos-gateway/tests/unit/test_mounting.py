@@ -68,6 +68,34 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path, change, wrong):
     assert "mounts.toml" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "more"),
+    [
+        ("dcache", "dCache", ""),
+        ("wlcg-tape", "StoRM", ""),
+        ("wlcg-tape", "CTA", 'kind = "CTA"'),
+        ("storm", "StoRM", 'rest_token_file = "t"\nvo = "biomed"'),
+    ],
+)
+async def test_tape_systems_are_a_door_and_an_api(tmp_path, name, kind, more):
+    (mount,) = read(
+        tmp_path,
+        f"""
+[[mount]]
+prefix = "/tape"
+name = "tape"
+type = "{name}"
+door_url = "https://door.example.org"
+api_url = "https://api.example.org/api/v1"
+base = "/vo"
+token_file = "token"
+{more}
+""",
+    )
+    assert mount.backend.kind == kind
+    await mount.backend.close()
+
+
 async def test_two_mounts_need_two_names(tmp_path):
     with pytest.raises(ValueError, match="a name of its own"):
         read(tmp_path, CEPH + CEPH.replace('"/cloud"', '"/other"'))

@@ -1,0 +1,251 @@
+"""A back-end whose files are behind WebDAV and whose tape is managed by an API of the storage system."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from indigo_contracts.qos import Locality
+from indigo_kernel.ids import new_id
+from indigo_kernel.problems import Conflict, Unavailable
+
+from indigo_qos_gateway.adapters.classes import (
+    DISK_AND_TAPE,
+    DISK_ONLY,
+    TAPE_ONLY,
+    UNKNOWN,
+    Place,
+    Ways,
+    attributes,
+    offered,
+)
+from indigo_qos_gateway.adapters.hsm.files import DavFiles
+from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, Offline, StorageDamage
+from indigo_qos_gateway.domain.paths import ROOT
+from indigo_qos_gateway.domain.storage import (
+    BackendHealth,
+    Child,
+    Content,
+    ObjectType,
+    Progress,
+    Status,
+    StepState,
+    StorageClass,
+)
+
+CLASS_OF = {
+    Locality.DISK: DISK_ONLY,
+    Locality.DISK_AND_TAPE: DISK_AND_TAPE,
+    Locality.TAPE: TAPE_ONLY,
+}
+
+WATCH = "watch-"
+"""Begins the handle of a step that asks the storage for nothing: it moves files by itself, and is watched."""
+
+_DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the storage says about one file now."""
+
+    storage_class: str
+    locality: Locality
+    recalling: bool = False
+    sha256: str | None = None
+
+
+def seen_at(locality: Locality, *, recalling: bool = False) -> Seen:
+    """A file whose class follows from where its bytes are."""
+    return Seen(CLASS_OF.get(locality, UNKNOWN), locality, recalling)
+
+
+class Manager(Protocol):
+    """The API of one kind of storage system. Requests live there: they survive a restart of the gateway."""
+
+    async def seen(self, path: str) -> Seen:
+        """Raises ``ObjectNotFound``."""
+        ...
+
+    async def start(self, path: str, target: str, seen: Seen) -> str | None:
+        """Ask for a change; the name of the request, or ``None`` when the storage does it unasked."""
+        ...
+
+    async def poll(self, path: str, request: str) -> Progress:
+        """How far a request is. ``DONE`` is what the storage claims; the caller looks whether it is so."""
+        ...
+
+    async def cancel(self, path: str, request: str) -> None:
+        """Withdraw a request; it need not be there any more."""
+        ...
+
+    async def check(self) -> None:
+        """Raise ``Unavailable`` unless the API answers."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class HsmBackend:
+    """Implements ``application.ports.Backend``. ``again_seconds`` is the time between looks at a request."""
+
+    landing_class = DISK_ONLY
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        files: DavFiles,
+        manager: Manager,
+        ways: Ways,
+        place: Place,
+        *,
+        again_seconds: float = 5.0,
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self._files = files
+        self._manager = manager
+        self._ways = ways
+        self._place = place
+        self._again = again_seconds
+        self._running: dict[str, tuple[str, str]] = {}
+
+    @property
+    def site(self) -> str | None:
+        return self._place.site
+
+    def classes(self) -> Sequence[StorageClass]:
+        return offered(self._place, self._ways)
+
+    async def status(self, path: str) -> Status:
+        entry = await self._files.stat(path)
+        if entry.container:
+            name = await self._files.container_class(path)
+            return Status(
+                path=path,
+                object_type=ObjectType.CONTAINER,
+                storage_class=name,
+                locality=Locality.DISK,
+                size=0,
+                modified=entry.modified,
+                provided={"cdmi_default_dataobject_capability_class": name},
+            )
+        seen = await self._manager.seen(path)
+        return Status(
+            path=path,
+            object_type=ObjectType.DATAOBJECT,
+            storage_class=seen.storage_class,
+            locality=seen.locality,
+            size=entry.size,
+            modified=entry.modified,
+            sha256=seen.sha256,
+            recalling=seen.recalling,
+            provided={} if seen.storage_class == UNKNOWN else attributes(seen.storage_class, self._place),
+        )
+
+    async def children(self, path: str) -> Sequence[Child]:
+        return await self._files.children(path)
+
+    async def read(self, path: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        status = await self.status(path)
+        if status.object_type is ObjectType.CONTAINER:
+            raise Conflict(f"{path} is a container")
+        # The door would begin a recall and keep the reader waiting.
+        if not status.readable:
+            raise Offline(path, recalling=status.recalling)
+        async for chunk in self._files.read(path, start, stop):
+            yield chunk
+
+    async def write(self, path: str, chunks: AsyncIterable[bytes], expected: Content | None = None) -> Content:
+        return await self._files.write(path, chunks, expected)
+
+    async def make_container(self, path: str) -> bool:
+        return await self._files.make_container(path)
+
+    async def delete(self, path: str) -> None:
+        await self._files.delete(path)
+
+    async def digest(self, path: str) -> str | None:
+        status = await self.status(path)
+        if status.locality in {Locality.LOST, Locality.NONE, Locality.UNAVAILABLE}:
+            raise StorageDamage(f"{path} is {status.locality.value} in {self.name}")
+        if not status.readable:
+            return status.sha256
+        digest = hashlib.sha256()
+        async for chunk in self._files.read(path, 0, None):
+            digest.update(chunk)
+        if status.sha256 not in {None, digest.hexdigest()}:
+            raise StorageDamage(f"{path} has SHA-256 {digest.hexdigest()}, {status.sha256} was written")
+        return digest.hexdigest()
+
+    async def start(self, path: str, target: str) -> str:
+        running = self._running.get(path)
+        if running is not None:
+            if running[0] != target:
+                raise Busy(path)
+            return running[1]
+        if (await self._files.stat(path)).container:
+            await self._files.set_container_class(path, target)
+            return _DONE
+        seen = await self._manager.seen(path)
+        if seen.storage_class == target:
+            return _DONE
+        if target not in self._ways.get(seen.storage_class, ()):
+            raise Impossible(f"{self.name} has no way from {seen.storage_class} to {target}")
+        handle = await self._manager.start(path, target, seen) or WATCH + new_id()
+        self._running[path] = (target, handle)
+        return handle
+
+    async def poll(self, path: str, handle: str, patience: float) -> Progress:
+        end = time.monotonic() + patience
+        while (progress := await self._progress(path, handle)).state is StepState.RUNNING:
+            left = end - time.monotonic()
+            if left <= 0:
+                return progress
+            await asyncio.sleep(min(left, self._again))
+        self._running.pop(path, None)
+        return progress
+
+    async def cancel(self, path: str, handle: str) -> None:
+        self._running.pop(path, None)
+        if handle != _DONE and not handle.startswith(WATCH):
+            await self._manager.cancel(path, handle)
+
+    async def health(self) -> BackendHealth:
+        try:
+            await self._files.stat(ROOT)
+            await self._manager.check()
+        except (Unavailable, ObjectNotFound) as error:
+            return BackendHealth(usable=False, notes=(error.detail,))
+        return BackendHealth(usable=True)
+
+    async def close(self) -> None:
+        await self._manager.close()
+        await self._files.close()
+
+    async def _progress(self, path: str, handle: str) -> Progress:
+        if handle == _DONE:
+            return Progress(StepState.DONE)
+        target, known = self._running.get(path, (None, None))
+        if handle.startswith(WATCH):
+            if handle != known:
+                return Progress(StepState.UNKNOWN)
+        else:
+            progress = await self._manager.poll(path, handle)
+            if progress.state is not StepState.DONE:
+                return progress
+        # Requests are done before the bytes are where they should be: what is observed counts.
+        try:
+            seen = await self._manager.seen(path)
+        except ObjectNotFound as error:
+            return Progress(StepState.FAILED, error.detail)
+        if target is None:
+            return Progress(StepState.UNKNOWN)  # of an earlier process: starting again finds out the rest
+        if seen.locality in {Locality.LOST, Locality.UNAVAILABLE}:
+            return Progress(StepState.FAILED, f"{path} is {seen.locality.value} in {self.name}")
+        return Progress(StepState.DONE if seen.storage_class == target else StepState.RUNNING)

@@ -1,0 +1,139 @@
+"""dCache's frontend: where files are, and changes of their quality in bulk requests.
+
+Source: dCache User Guide, "Frontend" (``namespace``, ``bulk-requests`` with the activity ``UPDATE_QOS``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from indigo_contracts.qos import Locality
+from indigo_kernel.problems import Unavailable
+
+from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY, UNKNOWN, Ways
+from indigo_qos_gateway.adapters.hsm.backend import CLASS_OF, Seen
+from indigo_qos_gateway.adapters.http.remote import Remote
+from indigo_qos_gateway.domain.storage import Content, Progress, StepState
+
+WAYS: Ways = {
+    DISK_ONLY: (DISK_AND_TAPE, TAPE_ONLY),
+    DISK_AND_TAPE: (TAPE_ONLY,),
+    TAPE_ONLY: (DISK_AND_TAPE,),
+}
+"""What dCache lets files do: a copy on tape is never given up."""
+
+_QOS = {DISK_ONLY: "disk", DISK_AND_TAPE: "disk+tape", TAPE_ONLY: "tape"}
+_LOCALITY = {
+    "ONLINE": Locality.DISK,
+    "NEARLINE": Locality.TAPE,
+    "ONLINE_AND_NEARLINE": Locality.DISK_AND_TAPE,
+    "UNAVAILABLE": Locality.UNAVAILABLE,
+    "LOST": Locality.LOST,
+    "NONE": Locality.NONE,
+}
+_SHA256 = "indigo.sha256"
+_OVER = {"FAILED": StepState.FAILED, "CANCELLED": StepState.UNKNOWN, "SKIPPED": StepState.UNKNOWN}
+
+
+class DCacheManager:
+    """Implements ``Manager``. ``url`` ends with ``/api/v1``; ``base`` is where the tree is in the namespace."""
+
+    def __init__(self, remote: Remote, url: str, base: str) -> None:
+        self._remote = remote
+        self._url = url.rstrip("/")
+        self._base = base.rstrip("/")
+
+    async def seen(self, path: str) -> Seen:
+        found = await self._namespace(path, "locality=true&qos=true&xattr=true", path)
+        attributes = found.get("extendedAttributes")
+        sha256 = attributes.get(_SHA256) if isinstance(attributes, dict) else None
+        locality = _LOCALITY.get(str(found.get("fileLocality")), Locality.UNAVAILABLE)
+        name = CLASS_OF.get(locality, UNKNOWN)
+        # A file on tape keeps a copy on disk until the space is needed; that nobody pinned it is its quality.
+        # The quality alone proves nothing: it is set before the copy on tape is made.
+        if name == DISK_AND_TAPE and found.get("currentQos") == _QOS[TAPE_ONLY]:
+            name = TAPE_ONLY
+        recalling = locality is Locality.TAPE and found.get("targetQos") == _QOS[DISK_AND_TAPE]
+        return Seen(name, locality, recalling, sha256 if isinstance(sha256, str) else None)
+
+    async def start(self, path: str, target: str, seen: Seen) -> str | None:  # noqa: ARG002 - dCache knows
+        response = await self._remote.send(
+            "POST",
+            f"{self._url}/bulk-requests",
+            json={
+                "activity": "UPDATE_QOS",
+                "target": [self._base + path],
+                "arguments": {"targetQos": _QOS[target]},
+                "expandDirectories": "NONE",
+                "clearOnSuccess": False,
+                "clearOnFailure": False,
+                "cancelOnFailure": False,
+            },
+        )
+        request = response.headers.get("request-url", "").rstrip("/").rpartition("/")[2]
+        if not request:
+            raise self._remote.strange(response)
+        return str(request)
+
+    async def poll(self, path: str, request: str) -> Progress:
+        offset = 0
+        while offset >= 0:
+            address = f"{self._url}/bulk-requests/{quote(request, safe='')}?offset={offset}"
+            response = await self._remote.send("GET", address, also={404})
+            if response.status_code == httpx.codes.NOT_FOUND:
+                return Progress(StepState.UNKNOWN)
+            found = self._remote.document(response)
+            for each in _targets(found):
+                if each.get("target") in {self._base + path, path}:
+                    return _progress(str(found.get("status")), each)
+            following = found.get("nextId", -1)
+            # One that does not go forward would be read for ever.
+            offset = following if isinstance(following, int) and following > offset else -1
+        if found.get("status") in {"CANCELLED", "CANCELLING"}:
+            return Progress(StepState.UNKNOWN)
+        return Progress(StepState.DONE if found.get("status") == "COMPLETED" else StepState.RUNNING)
+
+    async def cancel(self, path: str, request: str) -> None:  # noqa: ARG002 - a request has one path
+        address = f"{self._url}/bulk-requests/{quote(request, safe='')}"
+        await self._remote.send("PATCH", address, json={"action": "cancel"}, also={400, 404})
+
+    async def check(self) -> None:
+        await self._namespace("/", "qos=true", None)
+
+    async def note_content(self, path: str, content: Content) -> None:
+        """Keep the SHA-256 of a file as its extended attribute: on tape nobody can compute it."""
+        await self._remote.send(
+            "POST",
+            f"{self._url}/namespace/{self._escaped(path)}",
+            path=path,
+            json={"action": "set-xattr", "attributes": {_SHA256: content.sha256}},
+        )
+
+    async def close(self) -> None:
+        await self._remote.close()
+
+    async def _namespace(self, path: str, query: str, missing: str | None) -> dict[str, Any]:
+        address = f"{self._url}/namespace/{self._escaped(path)}?{query}"
+        found = self._remote.document(await self._remote.send("GET", address, path=missing))
+        if "fileType" not in found:
+            raise Unavailable(f"{self._remote.name} says nothing about what is at {path}")
+        return found
+
+    def _escaped(self, path: str) -> str:
+        return quote((self._base + path).strip("/"), safe="")
+
+
+def _targets(found: dict[str, Any]) -> list[dict[str, Any]]:
+    targets = found.get("targets")
+    return [each for each in targets if isinstance(each, dict)] if isinstance(targets, list) else []
+
+
+def _progress(status: str, target: dict[str, Any]) -> Progress:
+    state = str(target.get("state"))
+    if state in _OVER:
+        return Progress(_OVER[state], str(target.get("errorMessage") or target.get("errorType") or state))
+    if status in {"CANCELLED", "CANCELLING"}:
+        return Progress(StepState.UNKNOWN)
+    return Progress(StepState.DONE if state == "COMPLETED" else StepState.RUNNING)

@@ -1,0 +1,71 @@
+"""How a mount of dCache, of a WLCG Tape REST endpoint or of StoRM is configured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AnyHttpUrl, StringConstraints
+
+from indigo_qos_gateway.adapters.classes import Ways
+from indigo_qos_gateway.adapters.hsm import dcache, storm, tape_rest
+from indigo_qos_gateway.adapters.hsm.backend import HsmBackend, Manager
+from indigo_qos_gateway.adapters.hsm.files import DavFiles, NoteContent
+from indigo_qos_gateway.adapters.http.credentials import HeaderAuth
+from indigo_qos_gateway.adapters.http.remote import Remote
+from indigo_qos_gateway.adapters.http.webdav import WebDav
+from indigo_qos_gateway.adapters.options import MountOptions
+
+
+class _HsmOptions(MountOptions):
+    """``door_url`` is the WebDAV door, ``base`` the directory below it, and in the API, that is mounted."""
+
+    door_url: AnyHttpUrl
+    api_url: AnyHttpUrl
+    base: Annotated[str, StringConstraints(pattern=r"^(/[^/]+)+$")]
+    token_file: Path
+
+    def _remote(self) -> Remote:
+        return Remote(self.name, auth=HeaderAuth(self.token_file))
+
+    def _made(
+        self, kind: str, remote: Remote, manager: Manager, ways: Ways, note: NoteContent | None = None
+    ) -> HsmBackend:
+        door = WebDav(remote, str(self.door_url).rstrip("/") + self.base)
+        return HsmBackend(self.name, kind, DavFiles(door, note), manager, ways, self.place())
+
+
+class DCacheOptions(_HsmOptions):
+    """``api_url`` ends with ``/api/v1``."""
+
+    type: Literal["dcache"]
+
+    def backend(self) -> HsmBackend:
+        remote = self._remote()
+        manager = dcache.DCacheManager(remote, str(self.api_url), self.base)
+        return self._made("dCache", remote, manager, dcache.WAYS, manager.note_content)
+
+
+class TapeRestOptions(_HsmOptions):
+    """``api_url`` is what ``/.well-known/wlcg-tape-rest-api`` says; ``kind`` is what plans call the system."""
+
+    type: Literal["wlcg-tape"]
+    kind: str = "StoRM"
+
+    def backend(self) -> HsmBackend:
+        remote = self._remote()
+        manager = tape_rest.TapeRestManager(remote, str(self.api_url), self.base)
+        return self._made(self.kind, remote, manager, tape_rest.WAYS)
+
+
+class StormOptions(_HsmOptions):
+    """``api_url`` is the back-end's REST service, to which ``rest_token_file`` gives access."""
+
+    type: Literal["storm"]
+    rest_token_file: Path
+    vo: str
+
+    def backend(self) -> HsmBackend:
+        rest = Remote(self.name, auth=HeaderAuth(self.rest_token_file, "token", ""))
+        manager = storm.StormManager(rest, str(self.api_url), self.base, self.vo)
+        return self._made("StoRM", self._remote(), manager, storm.WAYS)

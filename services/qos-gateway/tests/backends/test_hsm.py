@@ -1,0 +1,148 @@
+"""dCache, WLCG Tape REST and StoRM: the contract over fakes that speak their formats, and what they do wrong."""
+
+import httpx
+import pytest
+from indigo_contracts.qos import Locality
+from indigo_qos_gateway.adapters.classes import Place
+from indigo_qos_gateway.adapters.hsm import dcache, storm, tape_rest
+from indigo_qos_gateway.adapters.hsm.backend import HsmBackend
+from indigo_qos_gateway.adapters.hsm.files import DavFiles
+from indigo_qos_gateway.adapters.http.credentials import HeaderAuth
+from indigo_qos_gateway.adapters.http.remote import Remote
+from indigo_qos_gateway.adapters.http.webdav import WebDav
+from indigo_qos_gateway.domain.errors import StorageDamage
+from indigo_qos_gateway.domain.storage import StepState
+from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked
+from indigo_testing.fakes.dcache import DCache
+from indigo_testing.fakes.library import Library
+from indigo_testing.fakes.tape import Storm, TapeRest
+from indigo_testing.faults import FaultyTransport
+
+HOST = "http://storage.example.org"
+
+
+class System:
+    """A back-end, the fake behind it, and the transport between them."""
+
+    def __init__(self, directory, make):
+        self.library = Library(directory / "files/vo", moves=True)
+        self.library.root = directory / "files"
+        self.fake, kind, ways, self.manager = make(self, directory)
+        self.transport = FaultyTransport(httpx.ASGITransport(self.fake))
+        remote = Remote("tape", transport=self.transport, auth=HeaderAuth(directory / "token", "token", ""))
+        (directory / "token").write_text("secret\n")
+        manager = self.manager(remote)
+        note = getattr(manager, "note_content", None)
+        files = DavFiles(WebDav(remote, HOST + "/vo"), note)
+        self.backend = HsmBackend("tape", kind, files, manager, ways, Place("Ifca"), again_seconds=0.001)
+
+    def evict(self, path):
+        flags = self.library.at("/vo" + path)
+        flags.disk, flags.tape, flags.pinned = False, True, False
+
+
+def dcache_system(system, directory):
+    system.library.moves = False
+    fake = DCache(system.library)
+    return fake, "dCache", dcache.WAYS, lambda remote: dcache.DCacheManager(remote, HOST + "/api/v1", "/vo")
+
+
+def tape_system(system, directory):
+    fake = TapeRest(system.library)
+    return fake, "Tape", tape_rest.WAYS, lambda remote: tape_rest.TapeRestManager(remote, HOST + "/api/v1", "/vo")
+
+
+def storm_system(system, directory):
+    fake = Storm(system.library, "secret")
+    return fake, "StoRM", storm.WAYS, lambda remote: storm.StormManager(remote, HOST + "/rest", "/vo", "vo")
+
+
+class HsmContract(BackendContract):
+    make = None
+
+    @pytest.fixture
+    def system(self, tmp_path):
+        return System(tmp_path, type(self).make)
+
+    @pytest.fixture
+    def backend(self, system):
+        self.system = system
+        return system.backend
+
+    @pytest.fixture
+    def faults(self, system):
+        return system.transport.faults()
+
+    async def force(self, backend, path, name):
+        assert name == "TapeOnly"
+        self.system.evict(path)
+
+    async def test_no_reader_ever_made_the_door_recall(self, backend, system):
+        await backend.write("/file", chunked(DATA))
+        system.evict("/file")
+        with pytest.raises(Exception, match="tape"):
+            await all_of(backend, "/file")
+        assert system.library.door_recalls == 0
+
+    async def test_a_lost_file_is_damage(self, backend, system):
+        await backend.write("/file", chunked(DATA))
+        flags = system.library.at("/vo/file")
+        flags.disk = flags.tape = False
+        assert (await backend.status("/file")).locality is Locality.LOST
+        with pytest.raises(StorageDamage):
+            await backend.digest("/file")
+
+
+class TestDCache(HsmContract):
+    make = dcache_system
+
+    async def test_what_failed_says_why(self, backend, system):
+        await backend.write("/file", chunked(DATA))
+        system.fake.fails_with = "no pool is writable"
+        progress = await bring(backend, "/file", "TapeOnly")
+        assert (progress.state, progress.error) == (StepState.FAILED, "no pool is writable")
+
+    async def test_a_success_that_did_nothing_is_none(self, backend, system):
+        await backend.write("/file", chunked(DATA))
+        system.fake.lies = True
+        handle = await backend.start("/file", "DiskAndTape")
+        assert (await backend.poll("/file", handle, 0.05)).state is StepState.RUNNING
+        assert (await backend.status("/file")).storage_class == "DiskOnly"
+
+    async def test_a_quality_without_the_bytes_is_not_believed(self, backend, system):
+        await backend.write("/file", chunked(DATA))
+        system.fake.qos["/vo/file"] = "tape"
+        assert (await backend.status("/file")).storage_class == "DiskOnly"
+
+    async def test_the_checksum_stays_known_on_tape(self, backend):
+        content = await backend.write("/file", chunked(DATA))
+        await bring(backend, "/file", "TapeOnly")
+        assert await backend.digest("/file") == content.sha256
+
+
+class TestTapeRest(HsmContract):
+    make = tape_system
+
+    async def test_a_recall_that_fails_says_why(self, backend, system):
+        await backend.write("/file", chunked(DATA))
+        system.evict("/file")
+        system.fake.fails_with = "tape X00123 is broken"
+        assert (await bring(backend, "/file", "DiskAndTape")).error == "tape X00123 is broken"
+
+    async def test_a_staged_file_is_released_before_it_goes(self, backend, system):
+        await backend.write("/file", chunked(DATA))
+        system.evict("/file")
+        await bring(backend, "/file", "DiskAndTape")
+        assert system.library.at("/vo/file").pinned
+        await bring(backend, "/file", "TapeOnly")
+        assert not system.library.at("/vo/file").pinned
+
+
+class TestStorm(HsmContract):
+    make = storm_system
+
+    async def test_a_recall_is_visible_while_it_runs(self, backend, system):
+        await backend.write("/file", chunked(DATA))
+        system.evict("/file")
+        await backend.start("/file", "DiskAndTape")
+        assert (await backend.status("/file")).recalling

@@ -1,0 +1,205 @@
+"""dCache's frontend and WebDAV door over a ``Library``: namespace and bulk requests."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+from urllib.parse import unquote
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from indigo_testing.fakes.library import Library
+
+_LOCALITY = {"DISK": "ONLINE", "TAPE": "NEARLINE", "DISK_AND_TAPE": "ONLINE_AND_NEARLINE", "LOST": "LOST"}
+_API = "/api/v1/"
+
+
+class DCache:
+    """An ASGI application: ``/api/v1`` is the frontend, everything else the door.
+
+    A change of quality takes one look at its bulk request; ``lies`` makes it a success that did nothing.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.lies = False
+        self.fails_with: str | None = None
+        self.requests: dict[str, dict[str, Any]] = {}
+        self.qos: dict[str, str] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        path = unquote(scope["raw_path"].decode())
+        answer = await (
+            self._api(path[len(_API) :], request) if path.startswith(_API) else self.library.door(request)
+        )
+        await answer(scope, receive, send)
+
+    async def _api(self, path: str, request: Request) -> Response:
+        room, _, rest = path.partition("/")
+        body = json.loads(await request.body() or b"null")
+        match request.method, room:
+            case "GET", "user":
+                return JSONResponse({"status": "AUTHENTICATED", "uid": 1000, "username": "indigo"})
+            case "GET", "namespace":
+                return self._namespace("/" + rest.strip("/"), request.query_params)
+            case "POST", "namespace":
+                return self._act("/" + rest.strip("/").removesuffix("/xattr"), body, rest)
+            case "DELETE", "namespace":
+                return self._delete("/" + rest.strip("/"))
+            case "POST", "bulk-requests":
+                return self._submit(body, request)
+            case "GET", "bulk-requests":
+                return self._bulk(rest)
+            case "PATCH", "bulk-requests":
+                return self._cancel(rest, body)
+        return _error(404, "Not Found")
+
+    def _namespace(self, name: str, query: Any) -> Response:
+        path = self.library.path(name)
+        if not path.exists():
+            return _error(404, "Not Found")
+        found = self._entry(name, query)
+        if query.get("children") == "true" and path.is_dir():
+            found["children"] = [
+                {**self._entry(each, query), "fileName": each.rpartition("/")[2]}
+                for each in self.library.children(name)
+            ]
+        return JSONResponse(found)
+
+    def _entry(self, name: str, query: Any) -> dict[str, Any]:
+        path = self.library.path(name)
+        info = path.stat()
+        times = {"mtime": int(info.st_mtime * 1000), "creationTime": int(info.st_ctime * 1000)}
+        identity = {"pnfsId": f"{info.st_ino:036X}", "nlink": 1, **times}
+        if path.is_dir():
+            return identity | {
+                "fileMimeType": "application/vnd.dcache.folder",
+                "fileType": "DIR",
+                "currentQos": "disk",
+                "size": 512,
+            }
+        flags = self.library.look(name)
+        assert flags is not None
+        locality = self.library.locality(flags)
+        found = identity | {
+            "fileMimeType": "application/octet-stream",
+            "fileType": "REGULAR",
+            "size": info.st_size,
+        }
+        if query.get("locality") == "true":
+            found["fileLocality"] = _LOCALITY[locality]
+        if query.get("qos") == "true":
+            usual = {"DISK": "disk", "TAPE": "tape", "DISK_AND_TAPE": "disk+tape"}.get(locality, "disk")
+            found["currentQos"] = self.qos.get(name, usual)
+        if query.get("xattr") == "true":
+            found["extendedAttributes"] = dict(flags.attributes)
+        return found
+
+    def _act(self, name: str, body: dict[str, Any], raw: str) -> Response:
+        if raw.endswith("/xattr"):
+            body = {"action": "set-xattr", "attributes": body}
+        path = self.library.path(name)
+        if not path.exists():
+            return _error(404, "Not Found")
+        match body.get("action"):
+            case "set-xattr":
+                flags = self.library.at(name)
+                assert flags is not None
+                flags.attributes |= body["attributes"]
+            case "mkdir":
+                (path / body["name"]).mkdir()
+            case "qos":
+                self._change(name, body["target"])
+            case other:
+                return _error(400, f"Unknown action: {other}")
+        return JSONResponse({"status": "success"}, 201)
+
+    def _delete(self, name: str) -> Response:
+        path = self.library.path(name)
+        if not path.exists():
+            return _error(404, "Not Found")
+        if path.is_dir():
+            if any(path.iterdir()):
+                return _error(400, "Directory not empty")
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+            self.library.flags.pop(name, None)
+        return JSONResponse({"status": "success"})
+
+    def _submit(self, body: dict[str, Any], request: Request) -> Response:
+        identifier = str(uuid4())
+        self.requests[identifier] = {
+            "nextId": -1,
+            "uid": identifier,
+            "arrivedAt": 1,
+            "startedAt": 2,
+            "lastModified": 3,
+            "status": "QUEUED",
+            "targetPrefix": "/",
+            "targets": [
+                {"target": each, "state": "CREATED", "submittedAt": 1, "id": number}
+                for number, each in enumerate(body["target"], start=1)
+            ],
+            "activity": body["activity"],
+            "arguments": body["arguments"],
+        }
+        address = str(request.url.replace(path=f"{_API}bulk-requests/{identifier}", query=""))
+        return Response(status_code=201, headers={"request-url": address})
+
+    def _bulk(self, identifier: str) -> Response:
+        found = self.requests.get(identifier)
+        if found is None:
+            return _error(404, "Not Found")
+        shown = json.loads(json.dumps({k: v for k, v in found.items() if k not in {"activity", "arguments"}}))
+        if found["status"] == "QUEUED":
+            found["status"] = "COMPLETED"
+            for each in found["targets"]:
+                self._finish(found, each)
+        return JSONResponse(shown)
+
+    def _finish(self, request: dict[str, Any], target: dict[str, Any]) -> None:
+        target |= {"state": "COMPLETED", "startedAt": 2, "finishedAt": 3}
+        flags = self.library.at(target["target"])
+        if flags is None:
+            target |= {
+                "state": "FAILED",
+                "errorType": "FileNotFoundCacheException",
+                "errorMessage": "No such file",
+            }
+        elif self.fails_with is not None:
+            target |= {"state": "FAILED", "errorType": "CacheException", "errorMessage": self.fails_with}
+        elif request["activity"] == "PIN":
+            flags.disk = flags.pinned = True
+        elif request["activity"] == "UNPIN":
+            flags.pinned = False
+        elif not self.lies:
+            self._change(target["target"], request["arguments"]["targetQos"])
+
+    def _change(self, name: str, quality: str) -> None:
+        flags = self.library.at(name)
+        assert flags is not None
+        self.qos.pop(name, None)
+        flags.tape = flags.tape or quality in {"tape", "disk+tape"}
+        flags.disk = quality != "tape"
+
+    def _cancel(self, identifier: str, body: dict[str, Any]) -> Response:
+        found = self.requests.get(identifier)
+        if found is None:
+            return _error(404, "Not Found")
+        if body.get("action") != "cancel":
+            return _error(400, f"{body.get('action')} not supported.")
+        if found["status"] != "COMPLETED":
+            found["status"] = "CANCELLED"
+            for each in found["targets"]:
+                each["state"] = "CANCELLED"
+        return Response(status_code=200)
+
+
+def _error(status: int, message: str) -> Response:
+    return JSONResponse({"errors": [{"message": message, "status": str(status)}]}, status)
