@@ -20,6 +20,7 @@ from indigo_qos_gateway.domain.metadata import selected
 from indigo_qos_gateway.domain.paths import ROOT, name, parent
 from indigo_qos_gateway.domain.selection import Selection, Span
 from indigo_qos_gateway.domain.storage import ObjectType, class_uri
+from indigo_qos_gateway.domain.wishes import ACTION, LIFETIME
 
 Answer = CdmiObject | CdmiContainer | CdmiCapability
 
@@ -125,6 +126,9 @@ def _metadata(view: View, polling_ms: int) -> dict[str, Any]:
             known["cdmi_hash"] = stored.sha256 or status.sha256
     for key, each in status.provided.items():
         known[key if key == "cdmi_default_dataobject_capability_class" else f"{key}_provided"] = each
+    if view.lifetime is not None:
+        known[f"{LIFETIME}_provided"] = view.lifetime.duration.text
+        known[f"{ACTION}_provided"] = view.lifetime.action
     known["cdmi_capability_association_time"] = instant(stored.association_time)
     if view.moving is not None:
         known["cdmi_capabilities_target"] = class_uri(status.object_type, view.moving.target_class)

@@ -36,7 +36,7 @@ async def read_capability(request: Request, here: Here, about: About) -> Respons
 def _answer(request: Request, here: Service, path: str, selection: Selection) -> Response:
     dialect = negotiate(request)
     check_acceptable(request, dialect, CAPABILITY)
-    found = capability_at(here.gateway.mounts, here.gateway.enterprise, path)
+    found = capability_at(here.gateway.chooser, here.gateway.enterprise, path)
     return capability_response(here, found, selection, dialect)
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from indigo_contracts.problems import FieldError
 from indigo_kernel.auth.dependency import Who
 from indigo_kernel.auth.principal import Principal
+from indigo_kernel.auth.scopes import Scope
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.problems import (
     BadRequest,
@@ -73,7 +74,7 @@ async def read_object(request: Request, here: Here, who: Who, about: About) -> R
     dialect = negotiate(request)
     if about.path.startswith(BY_ID):
         identifier = about.path.removeprefix(BY_ID)
-        for capability in capabilities(here.gateway.mounts, here.gateway.enterprise):
+        for capability in capabilities(here.gateway.chooser, here.gateway.enterprise):
             if capability.object_id == identifier.upper():
                 return capability_response(here, capability, about.selection, dialect)
         view = await here.gateway.view(await here.gateway.path_of(identifier))
@@ -170,6 +171,8 @@ async def _put_json(put: _Put, body_type: str) -> Response:
         metadata=written.metadata,
         metadata_names=put.about.selection.metadata() if put.about.selection.fields else None,
         storage_class=_class_asked(put.here, written, kind),
+        groups=put.who.groups,
+        operator=put.who.has(Scope.OPERATOR),
     )
     gateway, path, actor = put.here.gateway, put.about.path, put.who.actor
     if container:
@@ -208,6 +211,7 @@ async def _put_bytes(put: _Put) -> Response:
     mimetype = put.request.headers.get("content-type") or OCTETS
     change = Change(
         chunks=values.body_of(put.request),
+        groups=put.who.groups,
         mimetype=None if place else mimetype,
         encoding=None if place else values.encoding_of(mimetype),
         span=parse_content_range(place) if place else None,

@@ -12,12 +12,14 @@ from indigo_kernel.auth.scopes import Scope
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.idempotency import idempotent
 from indigo_kernel.pagination import Page, Paging
-from indigo_kernel.problems import BadRequest, Conflict, Forbidden, NotFound, Unauthenticated
+from indigo_kernel.problems import BadRequest, Conflict, Forbidden, InvalidBody, NotFound, Unauthenticated
 
-from indigo_qos_gateway.api.deps import Here
+from indigo_qos_gateway.api.deps import Here, Service
 from indigo_qos_gateway.api.schemas import TransitionRequest
 from indigo_qos_gateway.application.transitions import cancel_transition, get_transition
+from indigo_qos_gateway.domain.choice import by_expression
 from indigo_qos_gateway.domain.errors import UnknownClass
+from indigo_qos_gateway.domain.expressions import ExpressionError, parse_expression
 from indigo_qos_gateway.domain.paths import parse_text
 
 router = APIRouter(prefix="/api/transitions", tags=["transitions"])
@@ -57,17 +59,18 @@ async def create_transition(request: Request, here: Here, who: Who, body: Transi
     """
     who.require(Scope.QOS_CHANGE)
     path = _path(body.path)
+    target_class = _target_class(here, path, body)
 
     async with here.gateway.work() as work:
 
         async def effect() -> Response:
             try:
-                transition = await here.gateway.change_class(path, body.target_class, who.actor, work)
+                transition = await here.gateway.change_class(path, target_class, who.actor, work)
             except UnknownClass as error:
                 error.errors.append(FieldError(pointer="/target_class", detail=error.detail, code="unknown"))
                 raise
             if transition is None:
-                raise Conflict(f"{path} is at {body.target_class} already")
+                raise Conflict(f"{path} is at {target_class} already")
             return Response(
                 transition.snapshot().model_dump_json(),
                 status_code=202,
@@ -96,6 +99,23 @@ async def cancel_running_transition(here: Here, who: Who, transition_id: str) ->
     async with here.gateway.work() as work:
         transition = await cancel_transition(work, transition_id, who.actor)
     return transition.snapshot()
+
+
+def _target_class(here: Service, path: str, body: TransitionRequest) -> str:
+    """The class that is asked for, by name or by expression. Raises ``InvalidBody`` or ``BadRequest``."""
+    if body.target_class is not None and body.expression is None:
+        return body.target_class
+    if body.expression is None or body.target_class is not None:
+        detail = "One of target_class and expression is needed"
+        raise InvalidBody(detail, errors=[FieldError(pointer="/target_class", detail=detail, code="missing")])
+    try:
+        candidates = here.gateway.chooser.candidates(here.gateway.mounts.at(path))
+        return by_expression(candidates, parse_expression(body.expression)).name
+    except (ExpressionError, BadRequest) as error:
+        detail = str(error)
+        raise BadRequest(
+            detail, errors=[FieldError(pointer="/expression", detail=detail, code="expression")]
+        ) from None
 
 
 def _path(text: str) -> str:

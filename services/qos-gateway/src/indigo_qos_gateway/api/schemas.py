@@ -86,7 +86,16 @@ class TransitionRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str = Field(min_length=1, max_length=1200, description="object or container, such as `/records/<id>/`")
-    target_class: str = Field(min_length=1, max_length=64, examples=["DiskOnly", "DiskAndTape", "TapeOnly"])
+    target_class: str | None = Field(
+        default=None, min_length=1, max_length=64, examples=["DiskOnly", "DiskAndTape", "TapeOnly"]
+    )
+    expression: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=2000,
+        description="in the place of `target_class`: the cheapest class that fulfils it",
+        examples=["country=ES & type=disk | latency<8"],
+    )
 
 
 class BackendClass(BaseModel):

@@ -19,6 +19,7 @@ from indigo_kernel.problems import BadRequest, DomainError
 
 from indigo_qos_gateway.application.batch_admission import Seen, admit
 from indigo_qos_gateway.application.carrying import placed
+from indigo_qos_gateway.application.lifetimes import Placed, Timers
 from indigo_qos_gateway.application.mounts import MountTable
 from indigo_qos_gateway.application.placement import place_again
 from indigo_qos_gateway.application.ports import NewWork, Pace, Work
@@ -72,6 +73,7 @@ class BatchCarrier:
     mounts: MountTable
     pace: Pace
     attempts: int
+    timers: Timers
 
     async def carry_out(self, job: Job) -> None:
         """Bring every target to its end, or raise ``Later`` when the storage needs more time."""
@@ -310,6 +312,8 @@ class BatchCarrier:
             await work.objects.associate(
                 [each.path for each in over if each.state is TransitionState.COMPLETED], work.now
             )
+            there = [each for one in over if one.state is TransitionState.COMPLETED for each in one.objects]
+            await self.timers.arm(work, [Placed(each.path, each.storage_class, each.size) for each in there])
             await work.batches.save(batch.id, targets)
             await self._follow(work, batch, targets, over)
 
@@ -344,7 +348,7 @@ def _failure(target: Target, transition: Transition, error: Exception) -> _Ended
 def _check_stored(each: _Ended, stored: Mapping[str, str]) -> None:
     for found in each.objects:
         wanted = stored.get(found.path)
-        if each.state is TransitionState.COMPLETED and wanted not in {None, found.sha256}:
+        if each.state is TransitionState.COMPLETED and found.sha256 and wanted not in {None, found.sha256}:
             each.state = TransitionState.FAILED
             each.error = f"{found.path} has SHA-256 {found.sha256}, {wanted} was stored"
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from indigo_qos_gateway.application.mounts import MountTable
+from indigo_qos_gateway.application.choosing import Chooser
 from indigo_qos_gateway.domain.errors import CapabilitiesNotFound
 from indigo_qos_gateway.domain.object_id import object_id_of
-from indigo_qos_gateway.domain.storage import CAPABILITIES, Attribute, ObjectType
+from indigo_qos_gateway.domain.storage import CAPABILITIES, Attribute, ObjectType, StorageClass
+from indigo_qos_gateway.domain.wishes import ACTION, LIFETIME
 
 _SYSTEM = ("cdmi_capabilities_templates", "cdmi_object_access_by_ID")
 _OF_TYPE = {
@@ -48,15 +49,15 @@ class Capability:
     metadata: Mapping[str, Attribute] = field(default_factory=dict)
 
 
-def capability_at(mounts: MountTable, enterprise: int, path: str) -> Capability:
+def capability_at(chooser: Chooser, enterprise: int, path: str) -> Capability:
     """The node at a path without a slash at its end. Raises ``CapabilitiesNotFound``."""
-    for each in capabilities(mounts, enterprise):
+    for each in capabilities(chooser, enterprise):
         if each.uri == path:
             return each
     raise CapabilitiesNotFound(path)
 
 
-def capabilities(mounts: MountTable, enterprise: int) -> Iterator[Capability]:
+def capabilities(chooser: Chooser, enterprise: int) -> Iterator[Capability]:
     """Every node, the root first. Identifiers follow from the names: they are the same on every replica."""
 
     def identity(uri: str) -> str:
@@ -64,9 +65,17 @@ def capabilities(mounts: MountTable, enterprise: int) -> Iterator[Capability]:
 
     yield Capability(CAPABILITIES, identity(CAPABILITIES), _SYSTEM, tuple(sorted(ObjectType)))
     for object_type in sorted(ObjectType):
-        classes = mounts.classes(object_type)
+        classes = chooser.mounts.classes(object_type)
         uri = f"{CAPABILITIES}/{object_type}"
         yield Capability(uri, identity(uri), _OF_TYPE[object_type], tuple(classes))
         for each in classes.values():
-            attributes = each.attributes
+            attributes = each.attributes | _lifetime(chooser, each)
             yield Capability(each.uri, identity(each.uri), tuple(sorted(attributes)), metadata=attributes)
+
+
+def _lifetime(chooser: Chooser, storage_class: StorageClass) -> dict[str, Attribute]:
+    """What the operator says about time in the class."""
+    if storage_class.object_type is not ObjectType.DATAOBJECT:
+        return {}
+    lifetime = chooser.rules.lifetimes.get(storage_class.name)
+    return {} if lifetime is None else {LIFETIME: lifetime.duration.text, ACTION: lifetime.action}

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from indigo_qos_gateway.adapters.db.tables import objects
+from indigo_qos_gateway.adapters.db.tables import objects, timers
 from indigo_qos_gateway.application.ports import StoredObject
+from indigo_qos_gateway.domain.retention import HOLD, PERIOD
 from indigo_qos_gateway.domain.storage import ObjectType
 
 
@@ -23,6 +24,20 @@ class SqlObjects:
 
     async def find(self, path: str) -> StoredObject | None:
         return await self._one(objects.c.path == path)
+
+    async def among(self, paths: Sequence[str]) -> Mapping[str, StoredObject]:
+        wanted = sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text)))
+        rows = await self._conn.execute(sa.select(objects).where(objects.c.path == wanted))
+        return {row.path: _object(row) for row in rows}
+
+    async def retained(self, path: str) -> Sequence[StoredObject]:
+        rows = await self._conn.execute(
+            sa.select(objects).where(
+                at_or_below(objects.c.path, path),
+                sa.or_(objects.c.metadata.has_key(PERIOD), objects.c.metadata.has_key(HOLD)),
+            )
+        )
+        return [_object(row) for row in rows]
 
     async def checksums(self, paths: Sequence[str]) -> Mapping[str, str]:
         rows = await self._conn.execute(
@@ -58,6 +73,7 @@ class SqlObjects:
 
     async def forget(self, path: str) -> None:
         await self._conn.execute(sa.delete(objects).where(at_or_below(objects.c.path, path)))
+        await self._conn.execute(sa.delete(timers).where(at_or_below(timers.c.path, path)))
 
     async def _one(self, condition: sa.ColumnElement[bool]) -> StoredObject | None:
         row = (await self._conn.execute(sa.select(objects).where(condition))).one_or_none()
@@ -79,6 +95,7 @@ def _values(stored: StoredObject) -> dict[str, Any]:
         "mimetype": stored.mimetype,
         "encoding": stored.encoding,
         "metadata": dict(stored.metadata),
+        "groups": list(stored.groups),
         "sha256": stored.sha256,
         "created_at": stored.created_at,
         "association_time": stored.association_time,
@@ -93,6 +110,7 @@ def _object(row: sa.Row[Any]) -> StoredObject:
         mimetype=row.mimetype,
         encoding=row.encoding,
         metadata=row.metadata,
+        groups=tuple(row.groups),
         sha256=row.sha256,
         created_at=row.created_at,
         association_time=row.association_time,

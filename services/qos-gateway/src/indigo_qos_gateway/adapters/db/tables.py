@@ -21,6 +21,7 @@ objects = sa.Table(
     sa.Column("mimetype", sa.Text, nullable=False),
     sa.Column("encoding", sa.Text, nullable=False),
     sa.Column("metadata", JSONB, nullable=False, comment="what clients gave"),
+    sa.Column("groups", sa.ARRAY(sa.Text), nullable=False, server_default="{}", comment="of who stored it"),
     sa.Column("sha256", sa.Text, comment="of the bytes as they were received; absent for what others wrote"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("association_time", Instant, nullable=False, comment="when it came to its class"),
@@ -107,6 +108,16 @@ batch_targets = sa.Table(
         "pinned_until",
         postgresql_where=sa.text("pinned_until IS NOT NULL AND released_at IS NULL"),
     ),
+)
+
+timers = sa.Table(
+    "timers",
+    metadata,
+    sa.Column("path", Path, primary_key=True),
+    sa.Column("storage_class", sa.Text, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("due", sa.Text, nullable=False, comment="the end of a lifetime, or of a choice"),
+    sa.Index("ix_timers_due_at", "due_at"),
 )
 
 plans = sa.Table(

@@ -10,6 +10,7 @@ from indigo_kernel.db.uow import UnitOfWork
 from indigo_qos_gateway.adapters.db.batches import SqlBatches
 from indigo_qos_gateway.adapters.db.objects import SqlObjects
 from indigo_qos_gateway.adapters.db.promises import SqlPlans, SqlRecords
+from indigo_qos_gateway.adapters.db.timers import SqlTimers
 from indigo_qos_gateway.adapters.db.transitions import SqlTransitions
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:key)")
@@ -21,6 +22,7 @@ class GatewayWork(UnitOfWork):
     objects: SqlObjects
     transitions: SqlTransitions
     batches: SqlBatches
+    timers: SqlTimers
     plans: SqlPlans
     records: SqlRecords
 
@@ -28,6 +30,7 @@ class GatewayWork(UnitOfWork):
         self.objects = SqlObjects(self.conn)
         self.transitions = SqlTransitions(self.conn)
         self.batches = SqlBatches(self.conn)
+        self.timers = SqlTimers(self.conn)
         self.plans = SqlPlans(self.conn)
         self.records = SqlRecords(self.conn)
 
