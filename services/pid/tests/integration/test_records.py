@@ -191,13 +191,15 @@ async def test_metadata_no_registrar_would_take_fails_with_the_reason_and_recove
 async def test_an_error_of_ours_ends_as_a_failure_people_see(pid, story):
     await pid.deliver(*story[:2])
     async with pid.runtime.database.engine.begin() as conn:
-        await conn.execute(sa.text("UPDATE dois SET attributes = '{}'"))  # what no code of ours writes
+        await conn.execute(sa.text("UPDATE dois SET attributes = '[1]'"))  # what no code of ours writes
     for _ in range(10):
         await pid.work_off()
         pid.clock.advance(timedelta(minutes=11))
     assert await pid.work_off() == 0
     (failed,) = await pid.facts("pid.doi.failed.v1")
     assert "could not be processed here" in failed["reason"]
+    async with pid.runtime.database.engine.begin() as conn:
+        await conn.execute(sa.text("UPDATE dois SET attributes = '{}'"))
     assert (await pid.doi("r1"))["status"] == "failed"
     await pid.deliver(story[2])
     await pid.work_off()
