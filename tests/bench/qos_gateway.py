@@ -1,0 +1,176 @@
+"""The storage gateway: an object's QoS against bare FastAPI, a long listing by ranges, many transitions against copying.
+
+``python tests/bench/qos_gateway.py 1000`` does the last one with 1,000 objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from indigo_dev.postgres import EmbeddedPostgres
+from indigo_kernel.auth.issuer import DevIssuer
+from indigo_kernel.auth.tokens import TokenVerifier
+from indigo_kernel.bus.memory import MemoryBus
+from indigo_kernel.clock import SystemClock
+from indigo_kernel.db import migrate
+from indigo_kernel.logging import configure_logging
+from indigo_qos_gateway.bootstrap import MIGRATIONS, build
+from indigo_qos_gateway.settings import Settings
+from load import cpu_per_request, server
+
+OBJECTS = 100_000
+PAGE = 100
+TRANSITIONS = 10_000
+SIZE = 4096
+
+
+@dataclass
+class Place:
+    """Where the storage and the database of a benchmark are."""
+
+    folder: Path
+    database_url: str
+
+    @property
+    def disk(self) -> Path:
+        return self.folder / "disk"
+
+    def settings(self) -> Settings:
+        return Settings(
+            database_url=self.database_url,
+            public_url="http://127.0.0.1",
+            secret_key="a key for benchmarks only",
+            repository_url="http://127.0.0.1:9",
+            posix_disk_dir=self.disk,
+            posix_tape_dir=self.folder / "tape",
+            posix_concurrency=4,
+            batch_targets=100_000,
+        )
+
+
+@asynccontextmanager
+async def _gateway(place: Place) -> AsyncIterator[httpx.AsyncClient]:
+    clock = SystemClock()
+    issuer = DevIssuer(place.folder, "https://issuer.example.org", clock=clock)
+    runtime = build(
+        place.settings(),
+        clock=clock,
+        bus=MemoryBus(clock=clock),
+        verifier=TokenVerifier([issuer.trusted()], "indigo", clock),
+    )
+    await migrate.upgrade(runtime.database.engine, MIGRATIONS)
+    await runtime.start()
+    await runtime.consume()
+    auth = {"authorization": f"Bearer {issuer.token('bench', ['qos:change'])}"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(runtime.api), base_url="http://127.0.0.1", headers=auth, timeout=600
+    ) as http:
+        yield http
+    await runtime.stop()
+
+
+def _fill(directory: Path, count: int, data: bytes) -> None:
+    directory.mkdir(parents=True)
+    for number in range(count):
+        (directory / f"f{number:06}").write_bytes(data)
+
+
+async def _listing(place: Place) -> list[tuple[str, str]]:
+    """A page at the beginning, in the middle and at the end of a long container: the best of three."""
+    times = []
+    async with _gateway(place) as http:
+        for first in (0, OBJECTS // 2, OBJECTS - PAGE):
+            runs = []
+            for _ in range(3):
+                began = time.perf_counter()
+                answer = await http.get(f"/many?childrenrange;children:{first}-{first + PAGE - 1}")
+                runs.append(time.perf_counter() - began)
+                if len(answer.json()["children"]) != PAGE:
+                    raise RuntimeError(answer.text)
+            times.append(min(runs))
+    start, middle, end = (f"{each * 1000:.0f} ms" for each in times)
+    return [(f"page of {PAGE} out of {OBJECTS:,} objects: start, middle, end", f"{start}, {middle}, {end}")]
+
+
+async def _transitions(place: Place, count: int) -> list[tuple[str, str]]:
+    """The same bytes: a second copy made by bulk transitions, and by a loop that copies, syncs and checks nothing."""
+    names = sorted(path.name for path in (place.disk / "work").iterdir())
+    loop = await asyncio.to_thread(_copy_loop, place, names)
+    body = {"targets": [f"/work/{name}" for name in names], "target_class": "DiskAndTape"}
+    async with _gateway(place) as http:
+        began = time.perf_counter()
+        asked = await http.post("/api/transitions/bulk", json=body, headers={"idempotency-key": "bench"})
+        accepted = time.perf_counter() - began
+        if asked.status_code != httpx.codes.ACCEPTED:
+            raise RuntimeError(asked.text)
+        url = f"/api/transitions/bulk/{asked.json()['id']}"
+        while (state := (await http.get(url)).json())["finished_at"] is None:
+            await asyncio.sleep(0.2)
+        took = time.perf_counter() - began
+    if state["counts"]["COMPLETED"] != count:
+        raise RuntimeError(str(state))
+    return [
+        (f"{count:,} bulk transitions: accepted", f"{accepted:.2f} s"),
+        (
+            f"{count:,} bulk transitions of {SIZE} bytes: copied, checked, told",
+            f"{took:.1f} s, {took / count * 1000:.2f} ms each",
+        ),
+        (
+            f"{count:,} files by a loop that copies and syncs",
+            f"{loop:.1f} s, {loop / count * 1000:.2f} ms each; the gateway takes {took / loop:.1f}x",
+        ),
+    ]
+
+
+def _copy_loop(place: Place, names: list[str]) -> float:
+    target = place.folder / "copies"
+    target.mkdir()
+    began = time.perf_counter()
+    for name in names:
+        shutil.copy2(place.disk / "work" / name, target / name)
+        fd = os.open(target / name, os.O_RDONLY)
+        os.fsync(fd)
+        os.close(fd)
+    return time.perf_counter() - began
+
+
+def _requests(place: Place) -> list[tuple[str, str]]:
+    with server("http_server.py", "bare") as (port, process):
+        bare = cpu_per_request(port, process, "/item")
+    with server("qos_server.py", place.settings().model_dump_json(), place.database_url) as (port, process):
+        ours = cpu_per_request(port, process, "/many/f000000", count=2000)
+        few = cpu_per_request(port, process, "/many/f000000?capabilitiesURI", count=2000)
+    return [
+        ("typed item, bare FastAPI with uvicorn's access log", f"{bare:.0f} µs CPU"),
+        ("QoS of an object as it is now, from storage and database", f"{ours:.0f} µs CPU, {ours / bare:.1f}x"),
+        ("its class alone", f"{few:.0f} µs CPU, {few / bare:.1f}x"),
+    ]
+
+
+def run(count: int = TRANSITIONS) -> list[tuple[str, str]]:
+    configure_logging(service="kernel", level="error")
+    with tempfile.TemporaryDirectory(prefix="indigo-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with EmbeddedPostgres(folder / "pg", durable=False) as postgres:
+            asyncio.run(postgres.ensure_databases(["bench"]))
+            place = Place(folder, postgres.database_url("bench"))
+            _fill(place.disk / "many", OBJECTS, b"")
+            _fill(place.disk / "work", count, b"x" * SIZE)
+            listing = asyncio.run(_listing(place))
+            return [*_requests(place), *listing, *asyncio.run(_transitions(place, count))]
+
+
+if __name__ == "__main__":
+    for what, figure in run(int(sys.argv[1]) if len(sys.argv) > 1 else TRANSITIONS):
+        print(f"{what:<75} {figure}")
