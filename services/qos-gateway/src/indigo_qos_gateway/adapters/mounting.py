@@ -9,11 +9,13 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from indigo_qos_gateway.adapters.hsm.options import DCacheOptions, StormOptions, TapeRestOptions
+from indigo_qos_gateway.adapters.mounted.options import GpfsOptions, TsmOptions
 from indigo_qos_gateway.adapters.s3.options import CephOptions, S3Options
 from indigo_qos_gateway.application.mounts import Mount
 
 AnyMount = Annotated[
-    S3Options | CephOptions | DCacheOptions | TapeRestOptions | StormOptions, Field(discriminator="type")
+    S3Options | CephOptions | DCacheOptions | TapeRestOptions | StormOptions | TsmOptions | GpfsOptions,
+    Field(discriminator="type"),
 ]
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from indigo_kernel.ids import new_id
 from indigo_kernel.problems import BadRequest, Conflict
@@ -26,7 +27,6 @@ from indigo_qos_gateway.adapters.posix.attributes import (
     Sidecars,
     supports_extended_attributes,
 )
-from indigo_qos_gateway.adapters.posix.tape import TapeTier
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
 from indigo_qos_gateway.domain.paths import ROOT, name, parent
 
@@ -49,10 +49,16 @@ class Held:
     fd: int
 
 
+class Copies(Protocol):
+    """Copies on tape, by the names files keep of them."""
+
+    def remove(self, copy: str) -> None: ...
+
+
 class Tree:
     """The disk tier below ``root``. ``tape`` is told when an inode with a tape copy goes away for good."""
 
-    def __init__(self, root: Path, tape: TapeTier) -> None:
+    def __init__(self, root: Path, tape: Copies) -> None:
         self._root = root
         self._hidden = root / HIDDEN
         self.work = self._hidden / "work"

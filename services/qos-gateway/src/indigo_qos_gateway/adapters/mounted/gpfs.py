@@ -1,0 +1,98 @@
+"""GPFS (IBM Storage Scale): the pools of a file system as storage classes, with mmlsattr and mmchattr.
+
+Source: IBM Storage Scale command reference (mmlsattr ``-L``, mmchattr ``-P``, mmlspool).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from indigo_contracts.qos import Locality
+from indigo_kernel.problems import Unavailable
+
+from indigo_qos_gateway.adapters.classes import UNKNOWN, Place, classes
+from indigo_qos_gateway.adapters.commands import Commands
+from indigo_qos_gateway.adapters.hsm.backend import Seen
+from indigo_qos_gateway.domain.errors import StorageDamage
+from indigo_qos_gateway.domain.storage import Attribute, StorageClass
+
+_FIELD = re.compile(r"^([A-Za-z ]+):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+_POOL = re.compile(r"^(\S+)[ \t]+\d+[ \t]+\S+[ \t]+\S+[ \t]+(?:yes|no)[ \t]+(?:yes|no)[ \t]", re.MULTILINE)
+_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A storage pool and what is known of it."""
+
+    name: str
+    attributes: Mapping[str, Attribute]
+
+
+class GpfsManager:
+    """Implements ``mounted.backend.Manager``. ``pools`` are those offered, by the names the gateway gives them.
+
+    ``file_system`` is the name mmlspool knows. A file a tape system took the bytes of is unreadable, of an unknown
+    class, and has no way back here: that is for the tape system's back-end.
+    """
+
+    def __init__(
+        self,
+        commands: Commands,
+        file_system: str,
+        pools: Mapping[str, Pool],
+        landing_class: str,
+        place: Place,
+        *,
+        most_hours: float = 24.0,
+    ) -> None:
+        self.landing_class = landing_class
+        self._commands = commands
+        self._file_system = file_system
+        self._pools = pools
+        self._place = place
+        self._seconds = most_hours * _HOUR
+
+    def classes(self) -> Sequence[StorageClass]:
+        known = {name: {**pool.attributes, **self._place.attributes()} for name, pool in self._pools.items()}
+        return classes(known, {name: [other for other in known if other != name] for name in known})
+
+    def check_name(self, path: Path) -> None:
+        """Arguments carry every name."""
+
+    async def seen(self, path: Path) -> Seen:
+        output = await self._commands.ask("mmlsattr", "-L", str(path))
+        if output.code != 0:
+            raise Unavailable(f"{self._commands.name}: mmlsattr: {output.last_words}")
+        # The name of a file can hold whatever looks like a field: what follows its own line counts.
+        _, _, fields = output.stdout.partition(f"{path}\n")
+        found = {name.strip(): value for name, value in _FIELD.findall(fields)}
+        misc = found.get("Misc attributes", found.get("Windows attributes", "")).split()
+        if "OFFLINE" in misc:
+            return Seen(UNKNOWN, Locality.TAPE)
+        pool = found.get("storage pool name")
+        if not pool:
+            return Seen(UNKNOWN, Locality.UNAVAILABLE)
+        name = next((name for name, each in self._pools.items() if each.name == pool), pool)
+        return Seen(name, Locality.DISK)
+
+    async def bring(self, path: Path, target: str, seen: Seen) -> None:  # noqa: ARG002 - every pool has a way
+        pool = self._pools[target].name
+        output = await self._commands.run("mmchattr", "-P", pool, "-I", "yes", str(path), seconds=self._seconds)
+        if output.code != 0:
+            raise StorageDamage(f"mmchattr: {output.last_words}")
+        shown = await self._commands.ask("mmlsattr", "-L", str(path))
+        if re.search(r"^flags:.*\billplaced\b", shown.stdout, re.MULTILINE):
+            raise StorageDamage(f"{path.name} was assigned to the pool {pool}, but its blocks are elsewhere")
+
+    async def check(self) -> None:
+        """Also whether the file system has the pools."""
+        output = await self._commands.ask("mmlspool", self._file_system)
+        if output.code != 0:
+            raise Unavailable(f"{self._commands.name}: mmlspool: {output.last_words}")
+        missing = sorted({pool.name for pool in self._pools.values()} - set(_POOL.findall(output.stdout)))
+        if missing:
+            raise Unavailable(f"{self._commands.name}: the file system has no pool {', '.join(missing)}")

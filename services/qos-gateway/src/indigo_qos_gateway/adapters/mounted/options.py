@@ -1,0 +1,56 @@
+"""How a mount of GEMSS and TSM, or of GPFS, is configured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from indigo_qos_gateway.adapters.commands import Commands
+from indigo_qos_gateway.adapters.mounted.backend import MountedBackend
+from indigo_qos_gateway.adapters.mounted.gpfs import GpfsManager, Pool
+from indigo_qos_gateway.adapters.mounted.tsm import TsmManager
+from indigo_qos_gateway.adapters.options import ClassOptions, MountOptions
+
+
+class TsmOptions(MountOptions):
+    """``directory`` is below ``file_system``, the mount point TSM knows; ``programs`` is where dsmls is."""
+
+    type: Literal["gemss-tsm"]
+    directory: Path
+    file_system: Path
+    programs: Path = Path("/usr/bin")
+
+    def backend(self) -> MountedBackend:
+        manager = TsmManager(Commands(self.name, self.programs), self.file_system, self.place())
+        return MountedBackend(self.name, "GEMSS", self.site, self.directory, manager)
+
+
+class PoolClass(ClassOptions):
+    """A storage pool of the file system."""
+
+    pool: str = Field(min_length=1)
+
+
+class GpfsOptions(MountOptions):
+    """``directory`` is in the file system mmlspool knows as ``file_system``."""
+
+    type: Literal["gpfs"]
+    directory: Path
+    file_system: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    programs: Path = Path("/usr/lpp/mmfs/bin")
+    landing_class: str
+    classes: dict[str, PoolClass] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _objects_land_in_a_class(self) -> Self:
+        if self.landing_class not in self.classes:
+            raise ValueError("landing_class is one of the classes")
+        return self
+
+    def backend(self) -> MountedBackend:
+        pools = {name: Pool(each.pool, each.attributes()) for name, each in self.classes.items()}
+        commands = Commands(self.name, self.programs)
+        manager = GpfsManager(commands, self.file_system, pools, self.landing_class, self.place())
+        return MountedBackend(self.name, "GPFS", self.site, self.directory, manager)
