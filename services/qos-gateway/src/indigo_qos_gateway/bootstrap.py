@@ -16,6 +16,7 @@ from indigo_kernel.runtime import Runtime
 
 from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.db.uow import GatewayWork
+from indigo_qos_gateway.adapters.db.views import SqlViews
 from indigo_qos_gateway.adapters.mounting import read_mounts
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
 from indigo_qos_gateway.adapters.repository import HttpRecordFiles
@@ -97,7 +98,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
     chooser = Chooser(mounts, read_rules(settings.rules_file))
     timers = Timers(work, chooser)
     api.state.gateway = Service(
-        gateway=Gateway(work, mounts, settings.cdmi_enterprise_number, chooser, timers),
+        gateway=Gateway(work, mounts, settings.cdmi_enterprise_number, chooser, timers, SqlViews(platform.engine)),
         own_names=OWN_NAMES,
         polling_ms=int(settings.polling_interval.total_seconds() * 1000),
         site=settings.posix_site or settings.public_url.host or "indigo",

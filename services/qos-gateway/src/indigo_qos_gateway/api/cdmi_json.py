@@ -130,8 +130,8 @@ def _metadata(view: View, polling_ms: int) -> dict[str, Any]:
         known[f"{LIFETIME}_provided"] = view.lifetime.duration.text
         known[f"{ACTION}_provided"] = view.lifetime.action
     known["cdmi_capability_association_time"] = instant(stored.association_time)
-    if view.moving is not None:
-        known["cdmi_capabilities_target"] = class_uri(status.object_type, view.moving.target_class)
+    if view.moving_to is not None:
+        known["cdmi_capabilities_target"] = class_uri(status.object_type, view.moving_to)
         known["cdmi_recommended_polling_interval"] = str(polling_ms)
     return known
 

@@ -13,7 +13,7 @@ from indigo_kernel.problems import BadRequest, Conflict
 from indigo_qos_gateway.application.choosing import Chooser, effective, inherited
 from indigo_qos_gateway.application.lifetimes import Placed, Timers
 from indigo_qos_gateway.application.mounts import MountTable
-from indigo_qos_gateway.application.ports import NewWork, StoredObject, Work
+from indigo_qos_gateway.application.ports import NewWork, StoredObject, Views, Work
 from indigo_qos_gateway.application.transitions import moving, request_transition
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, Offline, UnknownClass
 from indigo_qos_gateway.domain.metadata import updated
@@ -31,12 +31,12 @@ OCTETS = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One object or container. ``moving`` is the transition it is in, ``lifetime`` that of its class."""
+    """One object or container. ``moving_to`` is the class it is on its way to, ``lifetime`` that of its class."""
 
     status: Status
     stored: StoredObject
     parent_id: str | None
-    moving: Transition | None
+    moving_to: str | None
     lifetime: Lifetime | None = None
     children: Sequence[Child] = ()
 
@@ -69,12 +69,16 @@ class Gateway:
     enterprise: int
     chooser: Chooser
     timers: Timers
+    views: Views
 
     async def view(self, path: str) -> View:
         """Raises ``ObjectNotFound``. What others wrote to the storage gets its identity here."""
         mount = self.mounts.at(path)
         status = await mount.status(path)
         children = await self.mounts.children(path) if _is_container(status) else ()
+        seen = await self.views.find(path)
+        if seen is not None and seen.stored.object_type is status.object_type:
+            return View(status, seen.stored, seen.parent_id, seen.moving_to, self._lifetime(status), children)
         async with self.work() as work:
             return await self._view(work, status, children)
 
@@ -254,11 +258,14 @@ class Gateway:
         above = None
         if status.path != ROOT:
             above = (await self._stored(work, parent(status.path), ObjectType.CONTAINER)).object_id
-        lifetime = None
-        if not _is_container(status):
-            here = self.chooser.class_at(status.path, status.storage_class)
-            lifetime = self.chooser.lifetime(here, Wishes({}))
-        return View(status, stored, above, await moving(work, status.path), lifetime, children)
+        under_way = await moving(work, status.path)
+        moving_to = under_way.target_class if under_way else None
+        return View(status, stored, above, moving_to, self._lifetime(status), children)
+
+    def _lifetime(self, status: Status) -> Lifetime | None:
+        if _is_container(status):
+            return None
+        return self.chooser.lifetime(self.chooser.class_at(status.path, status.storage_class), Wishes({}))
 
     async def _stored(
         self, work: Work, path: str, object_type: ObjectType, *, fresh: bool = False

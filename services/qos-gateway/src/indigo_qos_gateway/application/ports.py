@@ -136,6 +136,21 @@ class StoredObject:
     """Of who stored it, for the operator's rules."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of an object: with the identifier of its container, and the class it is on its way to."""
+
+    stored: StoredObject
+    parent_id: str | None
+    moving_to: str | None
+
+
+class Views(Protocol):
+    async def find(self, path: str) -> Seen | None:
+        """What is known; ``None`` when the object or its container is not known yet."""
+        ...
+
+
 class Objects(Protocol):
     async def find(self, path: str) -> StoredObject | None: ...
 

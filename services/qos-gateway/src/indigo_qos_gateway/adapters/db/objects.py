@@ -28,7 +28,7 @@ class SqlObjects:
     async def among(self, paths: Sequence[str]) -> Mapping[str, StoredObject]:
         wanted = sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text)))
         rows = await self._conn.execute(sa.select(objects).where(objects.c.path == wanted))
-        return {row.path: _object(row) for row in rows}
+        return {row.path: stored_object(row) for row in rows}
 
     async def retained(self, path: str) -> Sequence[StoredObject]:
         rows = await self._conn.execute(
@@ -37,7 +37,7 @@ class SqlObjects:
                 sa.or_(objects.c.metadata.has_key(PERIOD), objects.c.metadata.has_key(HOLD)),
             )
         )
-        return [_object(row) for row in rows]
+        return [stored_object(row) for row in rows]
 
     async def checksums(self, paths: Sequence[str]) -> Mapping[str, str]:
         rows = await self._conn.execute(
@@ -77,7 +77,7 @@ class SqlObjects:
 
     async def _one(self, condition: sa.ColumnElement[bool]) -> StoredObject | None:
         row = (await self._conn.execute(sa.select(objects).where(condition))).one_or_none()
-        return None if row is None else _object(row)
+        return None if row is None else stored_object(row)
 
 
 def at_or_below(column: sa.Column[str], path: str) -> sa.ColumnElement[bool]:
@@ -102,7 +102,7 @@ def _values(stored: StoredObject) -> dict[str, Any]:
     }
 
 
-def _object(row: sa.Row[Any]) -> StoredObject:
+def stored_object(row: sa.Row[Any]) -> StoredObject:
     return StoredObject(
         object_id=row.object_id,
         path=row.path,

@@ -1,0 +1,35 @@
+"""What is known of one object for showing it: one statement without a transaction."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from indigo_kernel.db.engine import reading
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from indigo_qos_gateway.adapters.db.objects import stored_object
+from indigo_qos_gateway.application.ports import Seen
+from indigo_qos_gateway.domain.paths import ROOT, lineage, parent
+
+_FIND = sa.text(
+    "SELECT o.*, (SELECT object_id FROM objects WHERE path = :parent) AS parent_id,"
+    " (SELECT target_class FROM transitions WHERE state IN ('SUBMITTED', 'STARTED') AND path = ANY(:lineage)"
+    "  ORDER BY length(path) DESC LIMIT 1) AS moving_to"
+    " FROM objects o WHERE o.path = :path"
+)
+
+
+class SqlViews:
+    """Implements ``application.ports.Views``."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = reading(engine)
+
+    async def find(self, path: str) -> Seen | None:
+        async with self._engine.connect() as conn:
+            found = await conn.execute(
+                _FIND, {"path": path, "parent": parent(path), "lineage": list(lineage(path))}
+            )
+            row = found.one_or_none()
+        if row is None or (row.parent_id is None and path != ROOT):
+            return None
+        return Seen(stored_object(row), None if path == ROOT else row.parent_id, row.moving_to)
