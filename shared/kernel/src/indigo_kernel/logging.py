@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -37,6 +37,33 @@ _PLAIN = frozenset(
 )
 
 
+class _Sink:
+    """The stream of all lines. Loggers live as long as their modules and keep it; what is behind it may change."""
+
+    def __init__(self) -> None:
+        self._stream: TextIO = sys.stdout
+
+    def to(self, stream: TextIO) -> TextIO:
+        self._stream = stream
+        return cast(TextIO, self)
+
+    def write(self, text: str) -> int:
+        return self._now().write(text)
+
+    def flush(self) -> None:
+        self._now().flush()
+
+    def isatty(self) -> bool:
+        return self._now().isatty()
+
+    def _now(self) -> TextIO:
+        """The stream, or standard error once it was closed: a line must not fail whoever writes it."""
+        return sys.stderr if self._stream.closed else self._stream
+
+
+_SINK = _Sink()
+
+
 def configure_logging(*, service: str, level: str = "info", stream: TextIO | None = None) -> None:
     """Send structlog's and the standard library's records to ``stream`` (standard output), both in one shape.
 
@@ -44,7 +71,7 @@ def configure_logging(*, service: str, level: str = "info", stream: TextIO | Non
     version is that of the installed distribution ``indigo-<service>``. Uvicorn's access log is switched off,
     because ``request.finished`` has it.
     """
-    out = stream or sys.stdout
+    out = _SINK.to(stream or sys.stdout)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
