@@ -146,8 +146,8 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
 
 
 def _streams(method: str, path: str) -> bool:
-    """Values of any size are stored with PUT; the gateway's own API has no PUT of its own."""
-    return method == "PUT" and path.strip("/").split("/")[0] not in OWN_NAMES
+    """Values of any size are stored with PUT and POST, except where the gateway's own API is."""
+    return method in {"PUT", "POST"} and path.strip("/").split("/")[0] not in OWN_NAMES
 
 
 def _mounts(settings: Settings) -> list[Mount]:

@@ -211,7 +211,7 @@ async def test_paths_that_are_none(qos, path):
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({"copy": "/other"}, "/copy"),
+        ({"reference": "http://x/other"}, "/reference"),
         ({"exports": {}}, "/exports"),
         ({"domainURI": "/cdmi_domains/x/"}, "/domainURI"),
         ({"metadata": []}, "/metadata"),

@@ -19,8 +19,11 @@ from indigo_contracts.problems import PROBLEMS
 from indigo_kernel.problems import BadRequest, DomainError, NotAcceptable
 
 VERSION_HEADER = "x-cdmi-specification-version"
-VERSIONS = ("1.1.1", "1.1", "1.0.2", "1.0.1")
+VERSIONS = ("2.0.0", "2.0", "1.1.1", "1.1", "1.0.2", "1.0.1")
 """Highest first."""
+
+UNASKED = "1.1.1"
+"""What answers say when nobody asked for a version: INDIGO's servers said so."""
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 
@@ -42,7 +45,7 @@ class Dialect:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {VERSION_HEADER: self.version or VERSIONS[0]}
+        return {VERSION_HEADER: self.version or UNASKED}
 
     def media_type(self, cdmi_type: str) -> str:
         return cdmi_type if self.strict else f"{cdmi_type}+json"
@@ -54,14 +57,18 @@ class Dialect:
 
 def negotiate(request: Request) -> Dialect:
     """Raises ``BadRequest`` when no version is common. Letters after a number (``1.0.1h``) do not count."""
-    asked = request.headers.get(VERSION_HEADER)
-    if asked is None:
+    if VERSION_HEADER not in request.headers:
         return Dialect(None)
-    numbers = {match[0] for each in asked.split(",") if (match := _NUMBER.match(each.strip()))}
-    for version in VERSIONS:
-        if version in numbers:
-            return Dialect(version)
-    raise BadRequest(f"None of these CDMI versions is spoken here; spoken are {', '.join(VERSIONS)}")
+    version = _common(request)
+    if version is None:
+        raise BadRequest(f"None of these CDMI versions is spoken here; spoken are {', '.join(VERSIONS)}")
+    return Dialect(version)
+
+
+def _common(request: Request) -> str | None:
+    asked = request.headers.get(VERSION_HEADER, "").split(",")
+    numbers = {match[0] for each in asked if (match := _NUMBER.match(each.strip()))}
+    return next((version for version in VERSIONS if version in numbers), None)
 
 
 def accepted(request: Request) -> list[str]:
@@ -106,7 +113,7 @@ class CdmiRoute(APIRoute):
                 return await handle(request)
             except DomainError as error:
                 error.extra |= {"error": PROBLEMS[error.slug][1], "message": error.detail}
-                error.headers.setdefault(VERSION_HEADER, VERSIONS[0])
+                error.headers.setdefault(VERSION_HEADER, _common(request) or UNASKED)
                 raise
 
         return told

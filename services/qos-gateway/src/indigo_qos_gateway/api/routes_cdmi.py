@@ -31,9 +31,10 @@ from indigo_qos_gateway.api.routes_capabilities import capability_response
 from indigo_qos_gateway.api.schemas import CdmiContainer, CdmiObject, CdmiWrite
 from indigo_qos_gateway.application.access import check_read, check_transition, check_write, may_read
 from indigo_qos_gateway.application.capabilities import capabilities
+from indigo_qos_gateway.application.copying import copy, move
 from indigo_qos_gateway.application.objects import OCTETS, Change, View
 from indigo_qos_gateway.domain.errors import CapabilitiesNotFound, ObjectNotFound, UnknownClass
-from indigo_qos_gateway.domain.paths import check_name_is_free
+from indigo_qos_gateway.domain.paths import check_name_is_free, join, parse_text
 from indigo_qos_gateway.domain.ranges import parse_content_range
 from indigo_qos_gateway.domain.selection import Selection
 from indigo_qos_gateway.domain.storage import ObjectType, Status
@@ -61,6 +62,8 @@ class _Put:
     about: Target
     dialect: Dialect
     before: Status | None
+    patch: bool = False
+    identifier: str | None = None
 
 
 @router.get(TREE, response_model=CdmiObject | CdmiContainer, responses=responses(NotAcceptable), status_code=200)
@@ -111,6 +114,44 @@ async def write_object(request: Request, here: Here, who: Who, about: About) -> 
     if dialect.strict:
         raise BadRequest(f"With a CDMI version the body is {OBJECT} or {CONTAINER}, not {body_type or 'untyped'}")
     return await _put_bytes(put)
+
+
+@router.patch(TREE, status_code=204, responses=responses(Conflict, TooLarge))
+async def update_object(request: Request, here: Here, who: Who, about: About) -> Response:
+    """Change parts of what is there (CDMI 2.0): the metadata given are set, those given as null are removed.
+
+    Everything else is as with PUT. Nothing is created.
+    """
+    dialect = negotiate(request)
+    if dialect.strict and not (dialect.version or "").startswith("2."):
+        raise BadRequest("PATCH is of CDMI 2.0; this version changes objects with PUT")
+    if about.path.startswith(BY_ID):
+        about = replace(about, path=await here.gateway.path_of(about.path.removeprefix(BY_ID)))
+    before = await here.gateway.exists(about.path)
+    if before is None:
+        raise ObjectNotFound(about.path)
+    return await _put_json(_Put(here, who, request, about, dialect, before, patch=True), _json_type(request))
+
+
+@router.post(TREE, status_code=201, response_model=CdmiObject, responses=responses(Conflict, TooLarge))
+async def create_object(request: Request, here: Here, who: Who, about: About) -> Response:
+    """A new data object in a container, named by its identifier (CDMI 1.1.1, clauses 6.3 and 9.6)."""
+    dialect = negotiate(request)
+    status = await here.gateway.exists(about.path)
+    if status is None or status.object_type is not ObjectType.CONTAINER:
+        raise ObjectNotFound(about.path)
+    identifier = here.gateway.new_id()
+    path = join(about.path, identifier)
+    put = _Put(here, who, request, Target(path, slash=False, selection=_ALL), dialect, None, identifier=identifier)
+    body_type = negotiation.content_type(request)
+    if body_type == OBJECT or (body_type == "application/json" and not dialect.strict):
+        answer = await _put_json(put, OBJECT)
+    elif dialect.strict:
+        raise BadRequest(f"Only {OBJECT} can be made in a container here, not {body_type or 'an untyped body'}")
+    else:
+        answer = await _put_bytes(put)
+    answer.headers["location"] = f"{request.app.state.public_url}{quote(path)}"
+    return answer
 
 
 @router.delete(TREE, status_code=204, responses=responses(Conflict))
@@ -169,12 +210,15 @@ async def _put_json(put: _Put, body_type: str) -> Response:
     kind = ObjectType.CONTAINER if container else ObjectType.DATAOBJECT
     change = Change(
         metadata=written.metadata,
-        metadata_names=put.about.selection.metadata() if put.about.selection.fields else None,
+        metadata_names=_metadata_names(put, written),
+        identifier=put.identifier,
         storage_class=_class_asked(put.here, written, kind),
         groups=put.who.groups,
         operator=put.who.has(Scope.OPERATOR),
     )
     gateway, path, actor = put.here.gateway, put.about.path, put.who.actor
+    if written.copy_from is not None or written.move_from is not None:
+        return await _put_copy(put, written, change, kind)
     if container:
         view = await gateway.put_container(path, change, put.before, actor)
         if put.before is None:
@@ -199,6 +243,34 @@ async def _put_json(put: _Put, body_type: str) -> Response:
     return Response(status_code=204, headers=put.dialect.headers)
 
 
+async def _put_copy(put: _Put, written: CdmiWrite, change: Change, kind: ObjectType) -> Response:
+    """A new object or container out of another one (clauses 8.2.6 and 9.2.6)."""
+    gateway, path, who = put.here.gateway, put.about.path, put.who
+    given = [name for name, each in (("copy", written.copy_from), ("move", written.move_from)) if each]
+    if len(given) > 1 or written.value is not None:
+        raise BadRequest("One of value, copy and move makes an object")
+    if put.before is not None:
+        raise Conflict(f"{path} is there already")
+    try:
+        source = parse_text(written.copy_from or written.move_from or "")
+    except BadRequest as error:
+        error.errors.append(FieldError(pointer=f"/{given[0]}", detail=error.detail, code="path"))
+        raise
+    status = await gateway.exists(source)
+    check_read(who, source)
+    if written.move_from is not None:
+        check_name_is_free(source, put.here.own_names)
+        check_write(who, source, container=kind is ObjectType.CONTAINER)
+    if status is not None and status.object_type is not kind:
+        raise Conflict(f"{source} is a {status.object_type}, not a {kind}")
+    do = copy if written.copy_from is not None else move
+    view = await do(gateway, source, path, replace(change, mimetype=written.mimetype), who.actor)
+    polling_ms = put.here.polling_ms
+    if kind is ObjectType.CONTAINER:
+        return respond(container_json(view, _ALL, put.dialect, polling_ms), put.dialect, CONTAINER, 201)
+    return respond(object_json(view, _ALL, put.dialect, polling_ms, None), put.dialect, OBJECT, 201)
+
+
 async def _put_bytes(put: _Put) -> Response:
     gateway, path, actor = put.here.gateway, put.about.path, put.who.actor
     _authorize(put, container=put.about.slash)
@@ -211,6 +283,7 @@ async def _put_bytes(put: _Put) -> Response:
     mimetype = put.request.headers.get("content-type") or OCTETS
     change = Change(
         chunks=values.body_of(put.request),
+        identifier=put.identifier,
         groups=put.who.groups,
         mimetype=None if place else mimetype,
         encoding=None if place else values.encoding_of(mimetype),
@@ -218,6 +291,20 @@ async def _put_bytes(put: _Put) -> Response:
     )
     await gateway.put_object(path, change, put.before, actor)
     return Response(status_code=201 if put.before is None else 204, headers=put.dialect.headers)
+
+
+def _metadata_names(put: _Put, written: CdmiWrite) -> tuple[str, ...] | None:
+    if put.patch:
+        return tuple(written.metadata or {})
+    return put.about.selection.metadata() if put.about.selection.fields else None
+
+
+def _json_type(request: Request) -> str:
+    """The type of a CDMI body. Raises ``BadRequest`` for any other."""
+    body_type = negotiation.content_type(request)
+    if body_type not in {OBJECT, CONTAINER, "application/json"}:
+        raise BadRequest(f"The body is {OBJECT} or {CONTAINER}, not {body_type or 'untyped'}")
+    return body_type
 
 
 def _is_container(put: _Put, body_type: str) -> bool:

@@ -64,11 +64,11 @@ class CdmiWrite(BaseModel):
     valuetransferencoding: Literal["utf-8", "base64"] | None = None
     value: str | None = None
     capabilitiesURI: str | None = Field(default=None, max_length=1024)  # noqa: N815
+    copy_from: str | None = Field(default=None, alias="copy", min_length=1, max_length=1200)
+    move_from: str | None = Field(default=None, alias="move", min_length=1, max_length=1200)
 
 
 UNSUPPORTED = (
-    "copy",
-    "move",
     "reference",
     "serialize",
     "deserialize",

@@ -18,21 +18,28 @@ _SYSTEM = ("cdmi_capabilities_templates", "cdmi_object_access_by_ID")
 _OF_TYPE = {
     ObjectType.DATAOBJECT: (
         "cdmi_delete_dataobject",
+        "cdmi_hold_id",
         "cdmi_modify_metadata",
         "cdmi_modify_value",
         "cdmi_modify_value_range",
         "cdmi_read_metadata",
         "cdmi_read_value",
         "cdmi_read_value_range",
+        "cdmi_retention_period",
         "cdmi_size",
     ),
     ObjectType.CONTAINER: (
+        "cdmi_copy_container",
+        "cdmi_copy_dataobject",
         "cdmi_create_container",
         "cdmi_create_dataobject",
         "cdmi_delete_container",
         "cdmi_list_children",
         "cdmi_list_children_range",
         "cdmi_modify_metadata",
+        "cdmi_move_container",
+        "cdmi_move_dataobject",
+        "cdmi_post_dataobject",
         "cdmi_read_metadata",
     ),
 }

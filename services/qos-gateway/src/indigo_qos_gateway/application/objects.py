@@ -46,7 +46,7 @@ class Change:
     """What a client wants of an object. Absent parts stay as they are.
 
     ``metadata_names`` restrict the update to these names; ``span`` is where ``chunks`` go. ``groups`` and
-    ``operator`` are about who asks.
+    ``operator`` are about who asks; a new object gets ``identifier`` when there is one.
     """
 
     chunks: AsyncIterable[bytes] | None = None
@@ -58,6 +58,7 @@ class Change:
     span: Span | None = None
     groups: frozenset[str] = frozenset()
     operator: bool = False
+    identifier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,10 @@ class Gateway:
             return View(status, seen.stored, seen.parent_id, seen.moving_to, self._lifetime(status), children)
         async with self.work() as work:
             return await self._view(work, status, children)
+
+    def new_id(self) -> str:
+        """An identifier nothing has."""
+        return object_id(self.enterprise, uuid7().bytes)
 
     async def path_of(self, identifier: str) -> str:
         """The path of an object identifier. Raises ``ObjectNotFound``."""
@@ -134,7 +139,8 @@ class Gateway:
                 await request_transition(work, mount, status, wanted, actor)
             stored = await self._stored(work, status.path, status.object_type, fresh=before is None)
             if before is None:
-                stored = replace(stored, groups=sorted(change.groups))
+                identifier = change.identifier or stored.object_id
+                stored = replace(stored, groups=sorted(change.groups), object_id=identifier)
             await work.objects.save(self._changed(stored, change, content, work))
             await self.timers.arm(work, [Placed(path, status.storage_class, status.size)])
             return await self._view(work, status, ())
@@ -275,7 +281,7 @@ class Gateway:
         if known is not None and known.object_type is object_type:
             return known
         new = StoredObject(
-            object_id=object_id(self.enterprise, uuid7().bytes),
+            object_id=self.new_id(),
             path=path,
             object_type=object_type,
             mimetype=OCTETS,

@@ -180,6 +180,10 @@ class Objects(Protocol):
         """Note that these objects came to their class at this time."""
         ...
 
+    async def rename(self, source: str, path: str) -> None:
+        """Give the identities at ``source`` and below it to ``path``; those made there for the bytes go."""
+        ...
+
     async def forget(self, path: str) -> None:
         """Drop the path and everything below it, timers too."""
         ...

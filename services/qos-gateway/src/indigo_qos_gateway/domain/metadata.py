@@ -39,7 +39,7 @@ def updated(before: Mapping[str, Any], given: Mapping[str, Any], named: tuple[st
     if named is None:
         return writable(given)
     kept = {key: value for key, value in before.items() if key not in named}
-    return kept | writable({key: value for key, value in given.items() if key in named})
+    return kept | writable({key: value for key, value in given.items() if key in named and value is not None})
 
 
 def selected(metadata: Mapping[str, Any], beginnings: tuple[str, ...] | None) -> dict[str, Any]:

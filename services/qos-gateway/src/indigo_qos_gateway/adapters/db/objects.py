@@ -71,6 +71,20 @@ class SqlObjects:
             .values(association_time=at)
         )  # fmt: skip
 
+    async def rename(self, source: str, path: str) -> None:
+        # Those that were just made at the new place know the checksums; they give up their identities.
+        tail = sa.func.substr(objects.c.path, len(source) + 1)
+        known = sa.select(objects.c.object_id, objects.c.created_at, (sa.literal(path) + tail).label("there"))
+        rows = (await self._conn.execute(known.where(at_or_below(objects.c.path, source)))).all()
+        await self.forget(source)
+        if rows:
+            await self._conn.execute(
+                sa.update(objects)
+                .where(objects.c.path == sa.bindparam("there"))
+                .values(object_id=sa.bindparam("was"), created_at=sa.bindparam("made")),
+                [{"there": row.there, "was": row.object_id, "made": row.created_at} for row in rows],
+            )
+
     async def forget(self, path: str) -> None:
         await self._conn.execute(sa.delete(objects).where(at_or_below(objects.c.path, path)))
         await self._conn.execute(sa.delete(timers).where(at_or_below(timers.c.path, path)))
