@@ -10,11 +10,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from indigo_qos_gateway.adapters.hsm.options import DCacheOptions, StormOptions, TapeRestOptions
 from indigo_qos_gateway.adapters.mounted.options import GpfsOptions, TsmOptions
+from indigo_qos_gateway.adapters.onedata.options import OneDataOptions
 from indigo_qos_gateway.adapters.s3.options import CephOptions, S3Options
 from indigo_qos_gateway.application.mounts import Mount
 
 AnyMount = Annotated[
-    S3Options | CephOptions | DCacheOptions | TapeRestOptions | StormOptions | TsmOptions | GpfsOptions,
+    S3Options
+    | CephOptions
+    | DCacheOptions
+    | TapeRestOptions
+    | StormOptions
+    | TsmOptions
+    | GpfsOptions
+    | OneDataOptions,
     Field(discriminator="type"),
 ]
 

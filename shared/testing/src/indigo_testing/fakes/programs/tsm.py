@@ -29,8 +29,13 @@ class Library:
         self.copies.mkdir(exist_ok=True)
         self.state = state
         self.tapes = int((state / "tapes").read_text()) if (state / "tapes").exists() else 3
-        self.mounted = ""
-        self.at = 0
+        self.mounted, self.at = self.where()
+
+    def where(self) -> tuple[str, int]:
+        """The tape in the drive, which stays there until another is needed, and the place it is at."""
+        drive = self.state / "drive"
+        tape, _, place = drive.read_text().partition(" ") if drive.exists() else ("", "", "0")
+        return tape, int(place)
 
     def store(self, data: bytes) -> str:
         number = len(list(self.copies.iterdir()))
@@ -46,6 +51,7 @@ class Library:
                 self.mounted, self.at = tape, 0
             print("seek", abs(int(place) - self.at), file=log)
         self.at = int(place)
+        (self.state / "drive").write_text(f"{self.mounted} {self.at}")
         return (self.copies / name).read_bytes()
 
 
