@@ -1,12 +1,15 @@
 """What tests of back-ends share."""
 
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import httpx
 import pytest
+from indigo_qos_gateway.adapters.commands import Commands
 from indigo_qos_gateway.adapters.s3.api import Bucket
 from indigo_qos_gateway.adapters.s3.signing import EMPTY, Keys, signed
+from indigo_testing.fakes.programs import install
 from indigo_testing.faults import FaultyTransport
 
 
@@ -26,6 +29,61 @@ class FreshBucket:
         async with httpx.AsyncClient() as http:
             headers = signed(Keys("AK", "SK"), "us-east-1", datetime.now(UTC), "PUT", url, {}, EMPTY)
             (await http.put(url, headers=headers)).raise_for_status()
+
+
+class Programs:
+    """The programs of one system and what can be wrong with them."""
+
+    def __init__(self, directory, script, names):
+        self.directory = directory / "bin"
+        self.state = directory / "state"
+        self.names = names
+        self.files = directory / "fs"
+        self.files.mkdir()
+        install(self.directory, script, names, self.state)
+        self.commands = Commands("hsm", self.directory, seconds=10)
+
+    @contextmanager
+    def saying(self, text):
+        """Every program prints this and ends well."""
+        with self._replaced(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n"):
+            yield
+
+    @contextmanager
+    def hanging(self):
+        self.commands._seconds = 0.2
+        with self._replaced("#!/bin/sh\nsleep 600 & wait\n"):
+            yield
+        self.commands._seconds = 10
+
+    @contextmanager
+    def broken(self):
+        (self.state / "broken").write_text("ANS1017E Session rejected: TCP/IP connection failure.")
+        yield
+        (self.state / "broken").unlink()
+
+    @contextmanager
+    def missing(self):
+        real = self.directory.rename(self.directory.with_name("gone"))
+        yield
+        real.rename(self.directory)
+
+    @contextmanager
+    def _replaced(self, text):
+        before = {name: (self.directory / name).read_text() for name in self.names}
+        for name in self.names:
+            (self.directory / name).write_text(text)
+        try:
+            yield
+        finally:
+            for name, content in before.items():
+                (self.directory / name).write_text(content)
+
+
+@pytest.fixture
+def make_programs(tmp_path):
+    """Installs the programs of a fake: ``make_programs(script, names)``."""
+    return lambda script, names: Programs(tmp_path, script, names)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from indigo_contracts.qos import Locality
 from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.hsm import dcache, storm, tape_rest
 from indigo_qos_gateway.adapters.hsm.backend import HsmBackend
-from indigo_qos_gateway.adapters.hsm.files import DavFiles
+from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
 from indigo_qos_gateway.adapters.http.credentials import HeaderAuth
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.http.webdav import WebDav
@@ -33,7 +33,7 @@ class System:
         (directory / "token").write_text("secret\n")
         manager = self.manager(remote)
         note = getattr(manager, "note_content", None)
-        files = DavFiles(WebDav(remote, HOST + "/vo"), note)
+        files = RemoteFiles(WebDav(remote, HOST + "/vo"), note)
         self.backend = HsmBackend("tape", kind, files, manager, ways, Place("Ifca"), again_seconds=0.001)
 
     def evict(self, path):

@@ -2,71 +2,19 @@
 
 import asyncio
 import os
-from contextlib import contextmanager
 
 import pytest
 from indigo_contracts.qos import Locality
 from indigo_qos_gateway.adapters.classes import Place
-from indigo_qos_gateway.adapters.commands import Commands
 from indigo_qos_gateway.adapters.mounted.backend import MountedBackend
 from indigo_qos_gateway.adapters.mounted.gpfs import GpfsManager, Pool
 from indigo_qos_gateway.adapters.mounted.tsm import TsmManager
 from indigo_qos_gateway.domain.errors import Impossible
 from indigo_qos_gateway.domain.storage import StepState
 from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked
-from indigo_testing.fakes.programs import install
 
 POOLS = {"Fast": Pool("system", {}), "Large": Pool("capacity", {}), "Deep": Pool("archive", {})}
 ON_DISK = dict.fromkeys(POOLS, Locality.DISK)
-
-
-class Programs:
-    """The programs of one system and what can be wrong with them."""
-
-    def __init__(self, directory, script, names):
-        self.directory = directory / "bin"
-        self.state = directory / "state"
-        self.names = names
-        self.files = directory / "fs"
-        self.files.mkdir()
-        install(self.directory, script, names, self.state)
-        self.commands = Commands("hsm", self.directory, seconds=10)
-
-    @contextmanager
-    def saying(self, text):
-        """Every program prints this and ends well."""
-        with self._replaced(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n"):
-            yield
-
-    @contextmanager
-    def hanging(self):
-        self.commands._seconds = 0.2
-        with self._replaced("#!/bin/sh\nsleep 600 & wait\n"):
-            yield
-        self.commands._seconds = 10
-
-    @contextmanager
-    def broken(self):
-        (self.state / "broken").write_text("ANS1017E Session rejected: TCP/IP connection failure.")
-        yield
-        (self.state / "broken").unlink()
-
-    @contextmanager
-    def missing(self):
-        real = self.directory.rename(self.directory.with_name("gone"))
-        yield
-        real.rename(self.directory)
-
-    @contextmanager
-    def _replaced(self, text):
-        before = {name: (self.directory / name).read_text() for name in self.names}
-        for name in self.names:
-            (self.directory / name).write_text(text)
-        try:
-            yield
-        finally:
-            for name, content in before.items():
-                (self.directory / name).write_text(content)
 
 
 class MountedContract(BackendContract):
@@ -107,8 +55,8 @@ class MountedContract(BackendContract):
 
 class TestTsm(MountedContract):
     @pytest.fixture
-    def programs(self, tmp_path):
-        return Programs(tmp_path, "tsm.py", ("dsmls", "dsmmigrate", "dsmrecall"))
+    def programs(self, make_programs):
+        return make_programs("tsm.py", ("dsmls", "dsmmigrate", "dsmrecall"))
 
     @pytest.fixture
     def backend(self, programs):
@@ -141,8 +89,8 @@ class TestGpfs(MountedContract):
     classes = ON_DISK
 
     @pytest.fixture
-    def programs(self, tmp_path):
-        return Programs(tmp_path, "gpfs.py", ("mmlsattr", "mmchattr", "mmlspool"))
+    def programs(self, make_programs):
+        return make_programs("gpfs.py", ("mmlsattr", "mmchattr", "mmlspool"))
 
     @pytest.fixture
     def backend(self, programs):

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from indigo_qos_gateway.adapters.hpss.options import HpssOptions
 from indigo_qos_gateway.adapters.hsm.options import DCacheOptions, StormOptions, TapeRestOptions
 from indigo_qos_gateway.adapters.mounted.options import GpfsOptions, TsmOptions
 from indigo_qos_gateway.adapters.onedata.options import OneDataOptions
@@ -22,7 +23,8 @@ AnyMount = Annotated[
     | StormOptions
     | TsmOptions
     | GpfsOptions
-    | OneDataOptions,
+    | OneDataOptions
+    | HpssOptions,
     Field(discriminator="type"),
 ]
 

@@ -1,4 +1,4 @@
-"""A back-end whose files are behind WebDAV and whose tape is managed by an API of the storage system."""
+"""A back-end of a tape system: files behind a door or a program, and an API that manages its tape."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from indigo_qos_gateway.adapters.classes import (
     attributes,
     offered,
 )
-from indigo_qos_gateway.adapters.hsm.files import DavFiles
+from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
 from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, Offline, StorageDamage
 from indigo_qos_gateway.domain.paths import ROOT
 from indigo_qos_gateway.domain.storage import (
@@ -99,7 +99,7 @@ class HsmBackend:
         self,
         name: str,
         kind: str,
-        files: DavFiles,
+        files: RemoteFiles,
         manager: Manager,
         ways: Ways,
         place: Place,

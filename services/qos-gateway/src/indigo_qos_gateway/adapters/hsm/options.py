@@ -10,7 +10,7 @@ from pydantic import AnyHttpUrl, StringConstraints
 from indigo_qos_gateway.adapters.classes import Ways
 from indigo_qos_gateway.adapters.hsm import dcache, storm, tape_rest
 from indigo_qos_gateway.adapters.hsm.backend import HsmBackend, Manager
-from indigo_qos_gateway.adapters.hsm.files import DavFiles, NoteContent
+from indigo_qos_gateway.adapters.hsm.files import NoteContent, RemoteFiles
 from indigo_qos_gateway.adapters.http.credentials import HeaderAuth
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.http.webdav import WebDav
@@ -32,7 +32,7 @@ class _HsmOptions(MountOptions):
         self, kind: str, remote: Remote, manager: Manager, ways: Ways, note: NoteContent | None = None
     ) -> HsmBackend:
         door = WebDav(remote, str(self.door_url).rstrip("/") + self.base)
-        return HsmBackend(self.name, kind, DavFiles(door, note), manager, ways, self.place())
+        return HsmBackend(self.name, kind, RemoteFiles(door, note), manager, ways, self.place())
 
 
 class DCacheOptions(_HsmOptions):

@@ -6,8 +6,7 @@ Source: RFC 4918 (PROPFIND, MKCOL, MOVE with ``Overwrite``), RFC 9110 (GET with 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, unquote, urlsplit
 
@@ -15,6 +14,7 @@ import httpx
 from indigo_kernel.problems import Conflict
 from lxml import etree
 
+from indigo_qos_gateway.adapters.hsm.files import Entry
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.spool import Spool
 
@@ -25,18 +25,8 @@ _WANTED = (
 _XML = {"content-type": "application/xml"}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file or a collection. ``name`` is the last segment of its address."""
-
-    name: str
-    container: bool
-    size: int
-    modified: datetime
-
-
 class WebDav:
-    """The tree below ``url``."""
+    """Implements ``hsm.files.Tree`` below ``url``."""
 
     def __init__(self, remote: Remote, url: str) -> None:
         self._remote = remote

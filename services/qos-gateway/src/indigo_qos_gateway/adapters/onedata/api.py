@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+from indigo_kernel.problems import Unavailable
 
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.spool import Spool
@@ -21,6 +22,9 @@ from indigo_qos_gateway.domain.errors import ObjectNotFound
 
 SHA256 = "indigo.sha256"
 CLASS = "indigo.class"
+_LOOKS = 10
+"""How often a path is looked up whose file is gone every time: others may write to it all the while."""
+
 _ATTRIBUTES = {"attributes": ["fileId", "name", "type", "size", "mtime"]}
 
 
@@ -68,7 +72,9 @@ class OneData:
 
     async def entry(self, path: str) -> Entry | None:
         """What is at a path; ``None`` when nothing is."""
-        while (file_id := await self.find(path)) is not None:
+        for _ in range(_LOOKS):
+            if (file_id := await self.find(path)) is None:
+                return None
             response = await self._remote.send(
                 "GET", f"{self._api}/data/{file_id}", json=_ATTRIBUTES, also={400, 404}
             )
@@ -77,7 +83,7 @@ class OneData:
             if response.status_code != httpx.codes.NOT_FOUND and not _missing(response):
                 raise self._remote.strange(response)
             # Removed or replaced since it was looked up: look again.
-        return None
+        raise Unavailable(f"{self._remote.name} names a file for {path} that it does not have")
 
     async def children(self, file_id: str, path: str) -> list[Entry]:
         found: list[Entry] = []

@@ -33,6 +33,7 @@ from indigo_qos_gateway.domain.storage import (
 )
 
 _DONE = "done"
+_LOOKS = 10
 _STATES = {"fulfilled": StepState.DONE, "impossible": StepState.FAILED}
 
 
@@ -133,7 +134,7 @@ class OneDataBackend:
         self, path: str, start: int, stop: int | None, stack: AsyncExitStack
     ) -> httpx.Response | None:
         """The bytes of the file that has the path now; ``None`` behind its end. Raises ``ObjectNotFound``."""
-        while True:
+        for _ in range(_LOOKS):
             entry = found(await self._api.entry(checked_below_root(path)), path)
             if entry.container:
                 raise Conflict(f"{path} is a container")
@@ -143,6 +144,7 @@ class OneDataBackend:
             if response.is_success:
                 return response
             # Another file got the name since it was looked up.
+        raise Busy(path)
 
     async def write(self, path: str, chunks: AsyncIterable[bytes], expected: Content | None = None) -> Content:
         """The file comes under a hidden name, and gets its own when it is whole."""

@@ -1,0 +1,51 @@
+"""HPSS: the contract over an hsi that says what the real one says, and hostile output."""
+
+import pytest
+from indigo_contracts.qos import Locality
+from indigo_kernel.problems import NotFound, Unavailable
+from indigo_qos_gateway.adapters.classes import Place
+from indigo_qos_gateway.adapters.hpss.hsi import Hsi
+from indigo_qos_gateway.adapters.hpss.manager import WAYS, HpssManager
+from indigo_qos_gateway.adapters.hsm.backend import HsmBackend
+from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
+from indigo_testing.backend_contract import DATA, BackendContract, bring, chunked
+
+
+class TestHpss(BackendContract):
+    @pytest.fixture
+    def programs(self, make_programs):
+        return make_programs("hpss.py", ("hsi",))
+
+    @pytest.fixture
+    def backend(self, programs):
+        hsi = Hsi(programs.commands, "/base")
+        return HsmBackend("hpss", "HPSS", RemoteFiles(hsi), HpssManager(hsi), WAYS, Place(), again_seconds=0.01)
+
+    @pytest.fixture
+    def faults(self, programs):
+        return {"hangs": programs.hanging, "is broken": programs.broken, "is missing": programs.missing}
+
+    @pytest.mark.parametrize("output", ["", "garbage", "\x1b[2J" * 100, "/base:\n-rw", "/elsewhere:"])
+    async def test_output_nobody_can_read_is_no_object(self, backend, programs, output):
+        await backend.write("/file", chunked(DATA))
+        with programs.saying(output), pytest.raises((Unavailable, NotFound)):
+            await backend.status("/file")
+
+    async def test_a_file_without_levels_is_unknown(self, backend, programs):
+        await backend.write("/file", chunked(DATA))
+        line = "-rw-------    1 User.ID  grp           5         1234 TAPE   54727283200 Mar 20  2016 file"
+        with programs.saying(f"/base:\n{line}"):
+            status = await backend.status("/file")
+        assert (status.storage_class, status.locality) == ("unknown", Locality.UNAVAILABLE)
+
+    async def test_a_disk_copy_is_not_given_up_for_a_tape_copy_that_is_not_there(self, backend, programs):
+        await backend.write("/file", chunked(DATA))
+        hsi = programs.directory / "hsi"
+        real = hsi.read_text()
+        hsi.write_text(real.replace("exec", 'case "$2" in migrate*) exit 0 ;; esac\nexec'))
+        handle = await backend.start("/file", "TapeOnly")
+        await backend.poll("/file", handle, 1.0)
+        assert (await backend.status("/file")).locality is Locality.DISK
+        hsi.write_text(real)
+        await backend.cancel("/file", handle)
+        assert (await bring(backend, "/file", "TapeOnly")).state == "done"
