@@ -8,7 +8,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-BENCHMARKS = ("http_routes", "events", "startup", "tables", "qos_gateway", "pid_metadata")
+BENCHMARKS = ("http_routes", "events", "startup", "tables", "qos_gateway", "qos_recall", "pid_metadata")
 
 
 def main(names: list[str]) -> None:
