@@ -14,11 +14,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from indigo_pid.domain.canonical import canonical
 from indigo_pid.domain.identifier import HISTORY_START, Identifier, Owner
 
+_WRITER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _NOTHING = hashlib.sha256(b"null").hexdigest()
 
 
@@ -44,17 +46,14 @@ class Entry:
     def of(cls, identifier: Identifier, change: Change, actor: Owner | None) -> Entry:
         """The entry for what ``identifier`` has become, after the one its ``head`` names."""
         # All values are text or small integers, for which this is RFC 8785.
-        content = json.dumps(
+        content = _WRITER.encode(
             {
                 **_claims(identifier),
-                "actor_sha256": None if actor is None else _digest([actor.iss, actor.sub]),
+                "actor_sha256": None if actor is None else _actor_digest(actor),
                 "at": instant(identifier.updated_at),
                 "change": change.value,
                 "previous": identifier.head,
-            },
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
+            }
         )
         digest = hashlib.sha256(content.encode()).hexdigest()
         return cls(identifier.handle, identifier.version, content, digest, actor)
@@ -116,3 +115,8 @@ def _claims(identifier: Identifier) -> dict[str, Any]:
 
 def _digest(value: Any) -> str:
     return _NOTHING if value is None else hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _actor_digest(actor: Owner) -> str:
+    return _digest([actor.iss, actor.sub])

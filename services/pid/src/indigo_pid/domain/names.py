@@ -87,7 +87,7 @@ class Naming:
 
 def ascii_lower(text: str) -> str:
     """Lower-case the ASCII letters only: others compare exactly in handles and DOI names."""
-    return text.translate(_TO_LOWER)
+    return text.lower() if text.isascii() else text.translate(_TO_LOWER)
 
 
 def parse_name(text: str) -> Name | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -80,27 +80,27 @@ class SqlIdentifiers:
         self._written = written
 
     async def add(self, made: Sequence[tuple[Identifier, Entry]]) -> set[str]:
-        stored = await self._conn.execute(
-            _ADD, {"rows": json.dumps([_values(one) for one, _ in made], default=_text)}
-        )
+        rows = [_values(one) for one, _ in made]
+        stored = await self._conn.execute(_ADD, {"rows": json.dumps(rows, default=_text)})
         free = set(stored.scalars())
-        entries = [_entry_values(entry) for one, entry in made if one.handle in free]
+        entries = [_entry_values(entry) for _, entry in made if entry.handle in free]
         if entries:
             await self._conn.execute(_ADD_HISTORY, {"rows": json.dumps(entries)})
-        for one, _ in made:
-            if one.handle in free:
-                self._written(_row(one))
+        for row in rows:
+            if row["handle"] in free:
+                self._written(_row(row))
         return free
 
     async def save(self, identifier: Identifier, entry: Entry | None = None) -> None:
+        values = _values(identifier)
         await self._conn.execute(
             sa.update(identifiers)
             .where(identifiers.c.handle == identifier.handle)
-            .values({**_values(identifier), "changed_in": sa.func.txid_current()})
+            .values({**values, "changed_in": sa.func.txid_current()})
         )
         if entry is not None:
             await self._conn.execute(sa.insert(identifier_history).values(_entry_values(entry)))
-        self._written(_row(identifier))
+        self._written(_row(values))
 
     async def history(self, handle: str) -> list[Entry]:
         rows = await self._conn.execute(
@@ -206,14 +206,15 @@ def _key(name: str) -> str:
     return parsed.key
 
 
-def _row(identifier: Identifier) -> Row:
+def _row(values: Mapping[str, Any]) -> Row:
+    """What the name index takes of a row's values."""
     return Row(
-        _key(identifier.handle),
-        _key(identifier.ark) if identifier.ark else "",
-        identifier.doi or "",
-        identifier.state,
-        identifier.target or "",
-        _is_choice(identifier),
+        values["handle_key"],
+        values["ark_key"] or "",
+        values["doi"] or "",
+        values["state"],
+        values["target"] or "",
+        values["choice"],
     )
 
 
