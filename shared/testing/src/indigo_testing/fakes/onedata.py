@@ -38,8 +38,10 @@ class OneDataSpace:
         request = Request(scope, receive)
         path = unquote(scope["raw_path"].decode())
         body = await request.body()
-        if request.headers.get("x-auth-token") != "secret":
-            answer: Response = JSONResponse({"error": {"id": "unauthorized"}}, 401)
+        if path == "/api/v3/onezone/tokens/infer_access_token_scope":
+            answer: Response = JSONResponse(self._scope(request.headers["host"]))
+        elif request.headers.get("x-auth-token") != "secret":
+            answer = JSONResponse({"error": {"id": "unauthorized"}}, 401)
         elif path.startswith(f"/cdmi/{self.space}/"):
             source = json.loads(body)["move"].removeprefix(self.space + "/")
             answer = self._move(source, path.removeprefix(f"/cdmi/{self.space}/"))
@@ -64,6 +66,19 @@ class OneDataSpace:
                     return _enoent()
                 return self._data(method, identifier, self.root / name, "/".join(rest), request, body)
         return JSONResponse({"error": {"id": "notFound"}}, 404)
+
+    def _scope(self, host: str) -> dict[str, Any]:
+        """What OneZone says of a token: the space, and that this provider supports it."""
+        return {
+            "validUntil": None,
+            "dataAccessScope": {
+                "readonly": False,
+                "spaces": {
+                    self.space_id: {"name": self.space.partition("@")[0], "supports": {"pr1": {"readonly": False}}}
+                },
+                "providers": {"pr1": {"name": "ifca", "domain": host, "version": "21.02.8", "online": True}},
+            },
+        }
 
     def _id(self, name: str) -> str:
         for identifier, known in self.ids.items():
