@@ -13,6 +13,10 @@ TRUSTED_FOR = 5.0
 """Seconds a connection that came back in order is taken to be alive without asking the server."""
 
 
+class DatabaseAway(ConnectionError):
+    """No connection to PostgreSQL can be made now."""
+
+
 def create_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEngine:
     """An engine for ``postgresql+asyncpg://`` URLs. ``application`` names it in ``pg_stat_activity``.
 
@@ -33,6 +37,7 @@ def create_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEn
             },
         },
     )
+    _say_when_away(engine)
     _check_rested_connections(engine)
     return engine
 
@@ -40,6 +45,17 @@ def create_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEn
 def reading(engine: AsyncEngine) -> AsyncEngine:
     """The same pool for queries that need no transaction: three round trips fewer than with one."""
     return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _say_when_away(engine: AsyncEngine) -> None:
+    """Tell a server that is not there from every other ``OSError``: requests then answer 503, not 500."""
+
+    @sa.event.listens_for(engine.sync_engine, "do_connect")
+    def connect(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+        try:
+            return dialect.connect(*arguments, **options)
+        except OSError as error:
+            raise DatabaseAway(f"PostgreSQL cannot be reached: {error}") from error
 
 
 def _check_rested_connections(engine: AsyncEngine) -> None:

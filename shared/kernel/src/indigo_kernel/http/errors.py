@@ -6,17 +6,23 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from indigo_contracts.problems import BASE, MEDIA_TYPE, PROBLEMS, FieldError, Problem
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from indigo_kernel.context import entered
+from indigo_kernel.db.engine import DatabaseAway
 from indigo_kernel.http.routetable import RouteTable
 from indigo_kernel.http.scope import route_path
-from indigo_kernel.problems import DomainError, InvalidBody, UnsupportedMediaType
+from indigo_kernel.problems import DomainError, InvalidBody, Unavailable, UnsupportedMediaType
+
+log = structlog.get_logger(__name__)
 
 _MOST_ERRORS = 50
 """Field errors told in one answer: a long list of broken items must not make a longer answer."""
@@ -153,6 +159,12 @@ def _http_error(error: HTTPException, request: Request, routes: RouteTable) -> R
     return _answer(problem, headers)
 
 
+def _is_away(error: DBAPIError) -> bool:
+    """Whether the server cannot be reached or is going down (SQLSTATE classes 08 and 57P)."""
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return error.connection_invalidated or state.startswith(("08", "57P"))
+
+
 def install(app: FastAPI, routes: RouteTable) -> None:
     """Make ``app`` answer every error it knows with a problem.
 
@@ -171,6 +183,17 @@ def install(app: FastAPI, routes: RouteTable) -> None:
         assert isinstance(error, HTTPException)
         return _http_error(error, request, routes)
 
+    async def on_database_error(request: Request, error: Exception) -> Response:
+        """The database is away: nobody's request is wrong, and trying again soon is right."""
+        if isinstance(error, DBAPIError) and not _is_away(error):
+            raise error
+        log.warning("database.away", error=str(error))
+        return problem_response(
+            Unavailable("The database cannot be reached now", headers={"retry-after": "2"}), request.scope
+        )
+
     app.add_exception_handler(DomainError, on_domain_error)
+    for away in (DBAPIError, PoolTimeout, DatabaseAway):
+        app.add_exception_handler(away, on_database_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_error)
