@@ -104,9 +104,9 @@ async def _listing(place: Place) -> list[tuple[str, str]]:
 
 async def _transitions(place: Place, count: int) -> list[tuple[str, str]]:
     """The same bytes: a second copy made by bulk transitions, and by a loop that copies, syncs and checks nothing."""
-    names = sorted(path.name for path in (place.disk / "work").iterdir())
+    names = sorted(path.name for path in (place.disk / "many").iterdir())
     loop = await asyncio.to_thread(_copy_loop, place, names)
-    body = {"targets": [f"/work/{name}" for name in names], "target_class": "DiskAndTape"}
+    body = {"targets": [f"/many/{name}" for name in names], "target_class": "DiskAndTape"}
     async with _gateway(place) as http:
         began = time.perf_counter()
         asked = await http.post("/api/transitions/bulk", json=body, headers={"idempotency-key": "bench"})
@@ -137,7 +137,7 @@ def _copy_loop(place: Place, names: list[str]) -> float:
     target.mkdir()
     began = time.perf_counter()
     for name in names:
-        shutil.copy2(place.disk / "work" / name, target / name)
+        shutil.copy2(place.disk / "many" / name, target / name)
         fd = os.open(target / name, os.O_RDONLY)
         os.fsync(fd)
         os.close(fd)
@@ -166,7 +166,7 @@ def run(count: int = TRANSITIONS) -> list[tuple[str, str]]:
             asyncio.run(postgres.ensure_databases(["bench"]))
             place = Place(folder, postgres.database_url("bench"))
             _fill(place.disk / "many", OBJECTS, b"")
-            _fill(place.disk / "work", count, b"x" * SIZE)
+            _fill(place.disk / "many", count, b"x" * SIZE)
             listing = asyncio.run(_listing(place))
             return [*_requests(place), *listing, *asyncio.run(_transitions(place, count))]
 

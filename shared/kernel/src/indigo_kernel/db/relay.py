@@ -53,6 +53,18 @@ OUTBOX = _metadata.tables["outbox"]
 EVENTS = _metadata.tables["events"]
 
 
+# One statement, because each costs a round trip while the next events wait. An event the service stated a second
+# time is published again but keeps its number: it is left out before the others are numbered.
+_MOVE = sa.text(
+    "WITH sent AS (DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))"
+    " RETURNING id, event_id, fact, subject, body)"
+    " INSERT INTO events (position, event_id, fact, subject, body)"
+    " SELECT (SELECT coalesce(max(position), 0) FROM events) + row_number() OVER (ORDER BY id),"
+    " event_id, fact, subject, body FROM sent"
+    " WHERE NOT EXISTS (SELECT FROM events WHERE events.event_id = sent.event_id)"
+)
+
+
 class Publishes(Protocol):
     """The part of a bus the relay needs."""
 
@@ -78,6 +90,8 @@ class Relay:
         self._batch = batch
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._doubts = True
+        """Whether events may wait whose fate is unknown; only the relay at work makes such, so it knows."""
 
     async def stop(self) -> None:
         self._stopping.set()
@@ -90,6 +104,7 @@ class Relay:
         while not self._stopping.is_set():
             try:
                 async with self._place() as connection:
+                    self._doubts = True  # those of the relay that was here before
                     if failures:
                         log.info("relay.recovered", service=self._service, failures=failures)
                     failures = 0
@@ -190,7 +205,10 @@ class Relay:
         now = self._clock.now()
         # A row never tried is due whatever its time says: that is the database's clock, ``now`` is ours.
         waiting = sa.and_(OUTBOX.c.attempts > 0, OUTBOX.c.next_attempt_at > now)
-        held = (await connection.scalars(sa.select(OUTBOX.c.subject).where(waiting).distinct())).all()
+        held: Sequence[str] = ()
+        if self._doubts:
+            held = (await connection.scalars(sa.select(OUTBOX.c.subject).where(waiting).distinct())).all()
+            self._doubts = bool(held)
         query = sa.select(OUTBOX).where(~waiting).order_by(OUTBOX.c.id).limit(self._batch)
         if held:
             first = OUTBOX.alias("first")
@@ -238,28 +256,10 @@ class Relay:
             return [Outcome.UNKNOWN] * len(rows)
 
     async def _move(self, connection: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> None:
-        ids = [row.event_id for row in rows]
-        known = set(await connection.scalars(sa.select(EVENTS.c.event_id).where(EVENTS.c.event_id.in_(ids))))
-        last = await connection.scalar(sa.select(sa.func.coalesce(sa.func.max(EVENTS.c.position), 0)))
-        # An event the service stated a second time is published again but keeps its number.
-        fresh = [row for row in rows if row.event_id not in known]
-        if fresh:
-            await connection.execute(
-                sa.insert(EVENTS),
-                [
-                    {
-                        "position": position,
-                        "event_id": row.event_id,
-                        "fact": row.fact,
-                        "subject": row.subject,
-                        "body": row.body,
-                    }
-                    for position, row in enumerate(fresh, start=(last or 0) + 1)
-                ],
-            )
-        await connection.execute(sa.delete(OUTBOX).where(OUTBOX.c.id.in_([row.id for row in rows])))
+        await connection.execute(_MOVE, {"ids": [row.id for row in rows]})
 
     async def _postpone(self, connection: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> None:
+        self._doubts = True
         now = self._clock.now()
         await connection.execute(
             sa.update(OUTBOX)
