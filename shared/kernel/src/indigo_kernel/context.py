@@ -36,12 +36,13 @@ class WorkContext:
 
 def new_context(traceparent: str | None = None, **fields: str | None) -> WorkContext:
     """A context that continues ``traceparent`` when it is valid, and starts a trace when it is not."""
-    match = _TRACEPARENT.fullmatch(traceparent or "")
+    fresh = os.urandom(24).hex()  # one question to the kernel for both ids
+    match = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if match and int(match[1], 16) and int(match[2], 16):
         trace_id, sampled = match[1], bool(int(match[3], 16) & 1)
     else:
-        trace_id, sampled = os.urandom(16).hex(), True
-    return WorkContext(trace_id, os.urandom(8).hex(), sampled, **fields)
+        trace_id, sampled = fresh[:32], True
+    return WorkContext(trace_id, fresh[32:], sampled, **fields)
 
 
 _current: ContextVar[WorkContext | None] = ContextVar("indigo_work_context", default=None)

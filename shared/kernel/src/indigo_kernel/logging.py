@@ -6,6 +6,7 @@ Every line has ``timestamp`` (RFC 3339, UTC, milliseconds), ``level``, ``event``
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -81,7 +82,7 @@ def configure_logging(*, service: str, level: str = "info", stream: TextIO | Non
     renderer: list[structlog.typing.Processor] = (
         [_redact, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if out.isatty()
-        else [structlog.processors.format_exc_info, _redact, structlog.processors.JSONRenderer(default=repr)]
+        else [structlog.processors.format_exc_info, _redact, structlog.processors.JSONRenderer(_as_json)]
     )
     # Our own lines go straight to the stream: the way through the standard library costs five times the CPU.
     structlog.configure(
@@ -106,6 +107,14 @@ def configure_logging(*, service: str, level: str = "info", stream: TextIO | Non
     logging.getLogger("uvicorn.access").disabled = True
     # Its lines at INFO repeat every outgoing request with the full URL, query included.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+_ENCODER = json.JSONEncoder(default=repr)
+
+
+def _as_json(event: Event, **_: Any) -> str:
+    """With an encoder made once: ``json.dumps`` with a ``default`` makes one for each line."""
+    return _ENCODER.encode(event)
 
 
 class _Names:

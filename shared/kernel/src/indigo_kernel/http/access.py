@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache, partial
 from time import perf_counter
 
 import structlog
@@ -39,6 +40,9 @@ class AccessMiddleware:
         self._app = app
         self._service = service
         self._routes = routes
+        # The label sets are few (routes times statuses); looking a series up by them takes longer than counting.
+        self._active = cache(partial(HTTP_SERVER_ACTIVE.labels, service))
+        self._seconds = cache(partial(HTTP_SERVER_SECONDS.labels, service))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,12 +51,9 @@ class AccessMiddleware:
         asked = header(scope, b"x-request-id")
         request_id = asked if asked and _REQUEST_ID.fullmatch(asked) else new_id()
         context = new_context(header(scope, b"traceparent"), correlation_id=request_id, causation_id=request_id)
-        with (
-            within(context),
-            HTTP_SERVER_ACTIVE.labels(
-                self._service, method_label(scope["method"]), scope["scheme"]
-            ).track_inprogress(),
-        ):
+        active = self._active(method_label(scope["method"]), scope["scheme"])
+        active.inc()
+        with within(context):
             exchange = _Exchange(
                 send,
                 [
@@ -77,23 +78,21 @@ class AccessMiddleware:
                 await send_problem(InternalError(_INTERNAL), scope, receive, exchange.send)
             finally:
                 seconds = perf_counter() - started
-                self._observe(scope, method, exchange, error_type, seconds)
-                self._tell(scope, method, exchange, request_id, seconds)
+                active.dec()
+                route = self._routes.template(scope)
+                self._observe(scope, method, route, exchange.status or _CLIENT_GONE, error_type, seconds)
+                self._tell(scope, method, route, exchange, request_id, seconds)
 
-    def _observe(self, scope: Scope, method: str, exchange: _Exchange, error_type: str, seconds: float) -> None:
-        status = exchange.status or _CLIENT_GONE
+    def _observe(
+        self, scope: Scope, method: str, route: str, status: int, error_type: str, seconds: float
+    ) -> None:
         if status >= 500 and not error_type:
             error_type = str(status)
-        HTTP_SERVER_SECONDS.labels(
-            self._service,
-            method_label(method),
-            str(status),
-            self._routes.template(scope),
-            scope["scheme"],
-            error_type,
-        ).observe(seconds)
+        self._seconds(method_label(method), str(status), route, scope["scheme"], error_type).observe(seconds)
 
-    def _tell(self, scope: Scope, method: str, exchange: _Exchange, request_id: str, seconds: float) -> None:
+    def _tell(
+        self, scope: Scope, method: str, route: str, exchange: _Exchange, request_id: str, seconds: float
+    ) -> None:
         path = route_path(scope)
         write = _log.debug if path.startswith(_QUIET) else _log.info
         client = scope.get("client")
@@ -103,7 +102,7 @@ class AccessMiddleware:
             request_id=request_id,
             method=method,
             path=path,
-            route=self._routes.template(scope),
+            route=route,
             status=exchange.status or _CLIENT_GONE,
             bytes_sent=exchange.size,
             duration_ms=round(seconds * 1000, 3),
