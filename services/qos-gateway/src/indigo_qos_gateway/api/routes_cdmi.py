@@ -133,7 +133,14 @@ async def update_object(request: Request, here: Here, who: Who, about: About) ->
     return await _put_json(_Put(here, who, request, about, dialect, before, patch=True), _json_type(request))
 
 
-@router.post(TREE, status_code=201, response_model=CdmiObject, responses=responses(Conflict, TooLarge))
+@router.post(
+    TREE,
+    status_code=201,
+    response_class=Response,
+    response_model=None,
+    response_description="Made. The object where the body was CDMI JSON, nothing where it was the value itself",
+    responses=responses(Conflict, TooLarge),
+)
 async def create_object(request: Request, here: Here, who: Who, about: About) -> Response:
     """A new data object in a container, named by its identifier (CDMI 1.1.1, clauses 6.3 and 9.6)."""
     dialect = negotiate(request)
