@@ -41,6 +41,9 @@ LOCK = 0x1D161
 POLL_SECONDS = 1.0
 """How long the relay waits for a notification before it looks by itself."""
 
+MEASURE_SECONDS = 10.0
+"""How old the gauges may be: counting holds up the events that come meanwhile."""
+
 LONGEST_BACK_OFF = timedelta(seconds=60)
 """An event whose fate is unknown is tried again within this time."""
 
@@ -163,7 +166,7 @@ class Relay:
         measured = float("-inf")
         while not self._stopping.is_set():
             self._wake.clear()
-            if loop.time() - measured >= POLL_SECONDS:
+            if loop.time() - measured >= MEASURE_SECONDS:
                 await self._measure(connection)
                 measured = loop.time()
             if await self._relay_batch(connection):
