@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +41,11 @@ def test_the_events_it_states_are_in_the_catalogue_and_in_its_code(service: str)
     code = "\n".join(path.read_text() for path in (ROOT / "services" / service / "src").rglob("*.py"))
     stated = {name for name, model in FACTS.items() if name.startswith(service.split("-")[0] + ".")}
     assert told == {name for name in stated if re.search(rf"\b{FACTS[name].__name__}\b", code)}
+
+
+@pytest.mark.parametrize("service", SERVICE_KINDS)
+def test_its_queues_can_be_declared_beforehand(service: str) -> None:
+    command = [sys.executable, "-m", f"indigo_{service.replace('-', '_')}", "topology"]
+    printed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    queues = {queue["name"] for queue in json.loads(printed)["queues"]}
+    assert {each.queue for each in SERVICE_KINDS[service].example().subscriptions} <= queues

@@ -97,7 +97,9 @@ def up(data_dir: DataDir = DEFAULT_DATA, port: Port = 8000) -> None:
     began = time.perf_counter()
     addresses = Addresses(port)
     try:
-        asyncio.run(_up(DataDirectory(data_dir.resolve()), addresses, began))
+        from indigo_kernel.http.server import run
+
+        run(_up(DataDirectory(data_dir.resolve()), addresses, began))
     except ServerError as error:
         raise _refusal(str(error)) from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The verbs of a service's ``python -m``: serve, relay, consume, migrate, openapi, asyncapi, settings."""
+"""The verbs of `python -m indigo_<name>`: serve, relay, consume, migrate, topology, openapi, asyncapi, settings."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import structlog
 import typer
 from pydantic import ValidationError
 
+from indigo_kernel.bus.topology import definitions
 from indigo_kernel.db import migrate as migrations
 from indigo_kernel.db.migrate import SchemaBehind
-from indigo_kernel.http.server import listen, serving
+from indigo_kernel.http.server import listen, run, serving
 from indigo_kernel.logging import configure_logging
 from indigo_kernel.runtime import Runtime
 from indigo_kernel.settings import ServiceSettings, example_settings, settings_table
@@ -64,6 +65,11 @@ def service_cli(service: str, settings_type: type[S], build: Callable[[S], Runti
         asyncio.run(_migrate(runtime))
 
     @app.command()
+    def topology() -> None:
+        """Print exchange, queues and bindings as RabbitMQ definitions, for brokers that are set up beforehand."""
+        _print(definitions(build(example_settings(settings_type)).subscriptions))
+
+    @app.command()
     def openapi() -> None:
         """Print the OpenAPI document."""
         _print(build(example_settings(settings_type)).api.openapi())
@@ -95,7 +101,7 @@ def _settings(settings_type: type[S]) -> S:
 
 def _run(main: Any) -> None:
     try:
-        asyncio.run(main)
+        run(main)
     except SchemaBehind as error:
         typer.echo(str(error), err=True)
         sys.exit(3)

@@ -5,13 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import TypeVar
 
 import uvicorn
+import uvloop
 from starlette.types import ASGIApp
 
 GRACE_SECONDS = 20
 """How long running requests may take to end when the process stops."""
+
+
+T = TypeVar("T")
+
+
+def run(main: Coroutine[object, object, T]) -> T:
+    """Run a process on uvloop, which uvicorn would choose if it ran the process itself."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
 
 
 class _Server(uvicorn.Server):
