@@ -1,4 +1,4 @@
-"""The verbs of `python -m indigo_<name>`: serve, relay, consume, migrate, topology, openapi, asyncapi, settings."""
+"""The verbs of a service's command line: serve, relay, consume, migrate, topology, and what prints documents."""
 
 from __future__ import annotations
 
