@@ -206,9 +206,11 @@ class PrivateRabbit:
         Raises ``ServerError`` after ten seconds.
         """
         deadline = Deadline(10)
+        name = f"%2F_{queue}".encode()
+        entry = bytes([len(name)]) + name  # an atom of Erlang's external form: another queue may begin with the name
         while not deadline.passed():
             registries = (self._directory / "mnesia").rglob("names.dets")
-            if any(f"_{queue}".encode() in registry.read_bytes() for registry in registries):
+            if any(entry in registry.read_bytes() for registry in registries):
                 return
             time.sleep(0.05)
         raise ServerError(f"The queue {queue} was not registered on disk within 10 s.")
