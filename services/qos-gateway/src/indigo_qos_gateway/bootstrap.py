@@ -70,7 +70,7 @@ OWN_NAMES = frozenset(
 
 def build(settings: Settings, **overrides: Any) -> Runtime:
     """The service put together. ``overrides`` go to ``Platform.create``: a clock, a bus, keys, a transport."""
-    platform = Platform.create("qos-gateway", settings, **overrides)
+    platform = Platform.create("qos-gateway", settings, basic_auth=settings.basic_auth, **overrides)
 
     def work() -> GatewayWork:
         return GatewayWork(platform.database)

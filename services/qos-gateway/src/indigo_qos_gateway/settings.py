@@ -62,6 +62,9 @@ class Settings(ServiceSettings):
     batch_active: int = Field(
         default=100, ge=1, description="most such requests of one person that are not over (429 above)"
     )
+    basic_auth: bool = Field(
+        default=False, description="accept HTTP Basic with an API key as the password, for clients without tokens"
+    )
     stage_lifetime: timedelta = Field(
         default=timedelta(days=1), description="how long a staged file stays on disk when nobody says"
     )

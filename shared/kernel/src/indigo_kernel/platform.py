@@ -70,8 +70,9 @@ class Platform:
         verifier: TokenVerifier | None = None,
         service_auth: httpx.Auth | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        basic_auth: bool = False,
     ) -> Self:
-        """Raises ``ValueError`` with the name of the setting that is missing."""
+        """``basic_auth`` accepts API keys as passwords. Raises ``ValueError`` naming a setting that is missing."""
         clock = clock or SystemClock()
         database = Database(
             create_engine(settings.database_url.get_secret_value(), application=f"indigo-{service}"),
@@ -99,7 +100,7 @@ class Platform:
             database=database,
             bus=bus,
             owns_bus=owns_bus,
-            authenticator=Authenticator(verifier, ApiKeys(database.engine, clock)),
+            authenticator=Authenticator(verifier, ApiKeys(database.engine, clock), basic=basic_auth),
             health=health,
             service_auth=service_auth,
             _transport=transport,

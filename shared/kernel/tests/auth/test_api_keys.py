@@ -191,3 +191,17 @@ async def test_nobody_has_no_keys(browser: httpx.AsyncClient, clock: ManualClock
     ):
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.usefixtures("served")
+async def test_a_key_is_a_basic_password_only_where_that_is_allowed(
+    app: FastAPI, browser: httpx.AsyncClient, keys: ApiKeys, verifier: TokenVerifier, clock: ManualClock
+) -> None:
+    _, key = await keys.create(ADA, scopes=["dmp:write"], expires_at=clock.now() + DAY)
+    basic = httpx.BasicAuth("whoever", key)
+    assert (await browser.get("/whoami", auth=basic)).status_code == 401
+    app.state.authenticator = Authenticator(verifier, keys, basic=True)
+    assert (await browser.get("/whoami", auth=basic)).json() == {"sub": "ada", "via": "api-key"}
+    for wrong in ("Basic", "Basic !", "Basic " + "A" * 10_000, f"Basic {key}"):
+        assert (await browser.get("/whoami", headers={"authorization": wrong})).status_code == 401
+    assert (await browser.get("/whoami", auth=httpx.BasicAuth("whoever", key[:-1] + "!"))).status_code == 401

@@ -6,12 +6,9 @@ Sources: Handle.Net technical manual (version 9), chapter 14 (HTTP status of eac
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
-from urllib.parse import unquote
 
 from fastapi import Depends, Request
 from indigo_kernel.auth.dependency import Authenticator, authenticate
@@ -110,12 +107,8 @@ async def _handle_principal(request: Request) -> Principal:
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return await authenticate(request)
-    try:
-        _, _, password = base64.b64decode(encoded.strip(), validate=True).decode().rpartition(":")
-    except (binascii.Error, ValueError):
-        password = ""
     authenticator: Authenticator = request.app.state.authenticator
-    return await authenticator.api_key(unquote(password))
+    return await authenticator.basic(encoded.strip())
 
 
 async def handle_principal(request: Request) -> Principal:

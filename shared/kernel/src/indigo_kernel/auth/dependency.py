@@ -1,12 +1,15 @@
 """From a request to the principal: the FastAPI dependencies every route uses.
 
-Sources: RFC 6750 section 2.1 (the header) and section 3 (the challenges).
+Sources: RFC 6750 section 2.1 (the header) and section 3 (the challenges), RFC 7617 (Basic, where allowed).
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Awaitable, Callable
 from typing import Annotated
+from urllib.parse import unquote
 
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
@@ -36,10 +39,11 @@ SECURITY_SCHEMES: dict[str, dict[str, str]] = {
 class Authenticator:
     """What a service checks credentials with; lives at ``app.state.authenticator``."""
 
-    def __init__(self, verifier: TokenVerifier, api_keys: ApiKeys | None = None) -> None:
-        """Without ``api_keys`` the service knows tokens only."""
+    def __init__(self, verifier: TokenVerifier, api_keys: ApiKeys | None = None, *, basic: bool = False) -> None:
+        """Without ``api_keys`` the service knows tokens only; with ``basic`` keys may be Basic passwords."""
         self.verifier = verifier
         self.api_keys = api_keys
+        self.allows_basic = basic
 
     async def bearer(self, credential: str) -> Principal:
         """The principal of a token or an API key. Raises ``InvalidToken`` (401) or ``Unavailable`` (503)."""
@@ -53,12 +57,23 @@ class Authenticator:
             raise InvalidToken("API keys are not in use here")
         return await self.api_keys.authenticate(key)
 
+    async def basic(self, encoded: str) -> Principal:
+        """The principal of Basic credentials (RFC 7617): the password is an API key, percent-encoded or not.
+
+        The user name says nothing: the key belongs to somebody. Raises ``InvalidToken`` (401).
+        """
+        try:
+            _, _, password = base64.b64decode(encoded, validate=True).decode().rpartition(":")
+        except (binascii.Error, ValueError):
+            password = ""
+        return await self.api_key(unquote(password))
+
 
 async def authenticate(connection: HTTPConnection) -> Principal:
     """Who is asking. A request without credentials is anonymous; one with bad credentials is refused.
 
     Raises ``BadRequest`` (400) for more than one credential, ``Unauthenticated`` (401) for one that does
-    not count or of another scheme than Bearer, ``Unavailable`` (503) when it cannot be checked now.
+    not count or of a scheme not in use here, ``Unavailable`` (503) when it cannot be checked now.
     """
     authenticator: Authenticator = connection.app.state.authenticator
     bearers = connection.headers.getlist("authorization")
@@ -73,9 +88,12 @@ async def authenticate(connection: HTTPConnection) -> Principal:
     if not bearers:
         return ANONYMOUS
     scheme, _, credential = bearers[0].strip().partition(" ")
-    if scheme.lower() != "bearer":
-        raise Unauthenticated("Only the Bearer scheme is known here")
-    return await authenticator.bearer(credential.strip())
+    match scheme.lower():
+        case "bearer":
+            return await authenticator.bearer(credential.strip())
+        case "basic" if authenticator.allows_basic:
+            return await authenticator.basic(credential.strip())
+    raise Unauthenticated("Only the Bearer scheme is known here")
 
 
 async def principal(request: Request) -> Principal:
