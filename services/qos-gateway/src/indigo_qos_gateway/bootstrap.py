@@ -32,6 +32,7 @@ from indigo_qos_gateway.api import (
 )
 from indigo_qos_gateway.api.deps import Service
 from indigo_qos_gateway.application import batches as batching
+from indigo_qos_gateway.application.access import Access
 from indigo_qos_gateway.application.batch_carrying import BatchCarrier
 from indigo_qos_gateway.application.batches import BatchLimits
 from indigo_qos_gateway.application.carrying import Carrier
@@ -98,6 +99,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
     chooser = Chooser(mounts, read_rules(settings.rules_file))
     timers = Timers(work, chooser)
     api.state.gateway = Service(
+        access=Access(mounts),
         gateway=Gateway(work, mounts, settings.cdmi_enterprise_number, chooser, timers, SqlViews(platform.engine)),
         own_names=OWN_NAMES,
         polling_ms=int(settings.polling_interval.total_seconds() * 1000),

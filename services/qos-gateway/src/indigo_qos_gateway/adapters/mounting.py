@@ -12,8 +12,9 @@ from indigo_qos_gateway.adapters.hpss.options import HpssOptions
 from indigo_qos_gateway.adapters.hsm.options import DCacheOptions, StormOptions, TapeRestOptions
 from indigo_qos_gateway.adapters.mounted.options import GpfsOptions, TsmOptions
 from indigo_qos_gateway.adapters.onedata.options import OneDataOptions
+from indigo_qos_gateway.adapters.options import MemberOptions
 from indigo_qos_gateway.adapters.s3.options import CephOptions, S3Options
-from indigo_qos_gateway.application.mounts import Mount
+from indigo_qos_gateway.application.mounts import Members, Mount
 
 AnyMount = Annotated[
     S3Options
@@ -55,4 +56,8 @@ def read_mounts(path: Path) -> list[Mount]:
     names = [each.name for each in read.mount]
     if len(set(names)) != len(names):
         raise ValueError(f"The file of mounts {path}: each mount needs a name of its own")
-    return [Mount(each.prefix, each.backend()) for each in read.mount]
+    return [Mount(each.prefix, each.backend(), _members(each.members)) for each in read.mount]
+
+
+def _members(options: MemberOptions | None) -> Members | None:
+    return None if options is None else Members(options.issuer, options.groups)

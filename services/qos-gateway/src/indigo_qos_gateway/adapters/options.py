@@ -10,6 +10,15 @@ from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.domain.storage import Attribute
 
 
+class MemberOptions(BaseModel):
+    """Whom a mount belongs to: everybody of an OIDC issuer, or those of its people in one of ``groups``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: Annotated[str, StringConstraints(min_length=1)]
+    groups: frozenset[Annotated[str, StringConstraints(pattern=r"^/[^/]")]] = frozenset()
+
+
 class MountOptions(BaseModel):
     """``prefix`` is where it is in the tree: the root, or one name below it."""
 
@@ -19,6 +28,7 @@ class MountOptions(BaseModel):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
     site: str | None = None
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
+    members: MemberOptions | None = None
 
     def place(self) -> Place:
         return Place(self.site, self.country)

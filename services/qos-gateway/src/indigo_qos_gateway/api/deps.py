@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from indigo_kernel.http.scope import route_path
 
+from indigo_qos_gateway.application.access import Access
 from indigo_qos_gateway.application.batches import BatchLimits
 from indigo_qos_gateway.application.objects import Gateway
 from indigo_qos_gateway.domain.paths import parse_path
@@ -22,6 +23,7 @@ class Service:
     """
 
     gateway: Gateway
+    access: Access
     own_names: frozenset[str]
     polling_ms: int
     site: str

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from indigo_contracts.problems import FieldError
 from indigo_contracts.qos import TransitionState
 from indigo_kernel.auth.dependency import Who
+from indigo_kernel.auth.principal import Principal
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.idempotency import idempotent
 from indigo_kernel.pagination import Page, Paging
@@ -15,7 +16,6 @@ from indigo_kernel.problems import BadRequest, Forbidden, NotFound, TooLarge, To
 
 from indigo_qos_gateway.api.batch_schemas import BulkRequest, BulkState, BulkTarget
 from indigo_qos_gateway.api.deps import Here, Service
-from indigo_qos_gateway.application.access import check_transitions
 from indigo_qos_gateway.application.batches import (
     cancel_targets,
     check_limits,
@@ -23,7 +23,6 @@ from indigo_qos_gateway.application.batches import (
     get_batch,
     submit_batch,
 )
-from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.domain.batch import Batch, BatchKind, Counts, Target
 from indigo_qos_gateway.domain.errors import UnknownClass
 from indigo_qos_gateway.domain.paths import parse_text
@@ -44,7 +43,7 @@ async def create_bulk(request: Request, here: Here, who: Who, body: BulkRequest)
     Needs an `Idempotency-Key`. 202 at once; each target succeeds or fails by itself.
     """
     paths = distinct(parse_paths(body.targets, "/targets/{}"))
-    check_transitions(who, paths)
+    here.access.check_transitions(who, paths)
     _check_class(here, body.target_class)
     owner = (who.iss, who.sub)
     async with here.gateway.work() as work:
@@ -64,21 +63,24 @@ async def create_bulk(request: Request, here: Here, who: Who, body: BulkRequest)
 
 
 @router.get("/{bulk_id}", responses=responses(NotFound))
-async def read_bulk(here: Here, bulk_id: str) -> BulkState:
+async def read_bulk(here: Here, who: Who, bulk_id: str) -> BulkState:
     """How far a bulk request is."""
     async with here.gateway.work() as work:
-        return await _read(work, bulk_id)
+        batch = await get_batch(work, bulk_id, BatchKind.BULK)
+        _check_shown(here, who, batch)
+        return _state(batch, await work.batches.counts(batch.id))
 
 
 @router.get("/{bulk_id}/targets", responses=responses(NotFound))
 async def list_bulk_targets(
-    here: Here, paging: Paging, bulk_id: str, state: TransitionState | None = None
+    here: Here, who: Who, paging: Paging, bulk_id: str, state: TransitionState | None = None
 ) -> Page[BulkTarget]:
     """Its targets in the order they were given."""
     after = paging.after[0] if paging.after else -1
     assert isinstance(after, int)
     async with here.gateway.work() as work:
         batch = await get_batch(work, bulk_id, BatchKind.BULK)
+        _check_shown(here, who, batch)
         found = await work.batches.targets(batch.id, state=state, after=after, limit=paging.limit + 1)
     return paging.page([_target(each) for each in found], key=lambda each: (each.position,))
 
@@ -89,14 +91,16 @@ async def cancel_bulk(here: Here, who: Who, bulk_id: str) -> BulkState:
     async with here.gateway.work() as work:
         batch = await get_batch(work, bulk_id, BatchKind.BULK)
         targets = await work.batches.targets(batch.id, state=None, after=-1, limit=None)
-        check_transitions(who, [each.path for each in targets])
+        here.access.check_transitions(who, [each.path for each in targets])
         await cancel_targets(work, batch)
-        return await _read(work, bulk_id)
+        batch = await get_batch(work, bulk_id, BatchKind.BULK)
+        return _state(batch, await work.batches.counts(batch.id))
 
 
-async def _read(work: Work, bulk_id: str) -> BulkState:
-    batch = await get_batch(work, bulk_id, BatchKind.BULK)
-    return _state(batch, await work.batches.counts(batch.id))
+def _check_shown(here: Service, who: Principal, batch: Batch) -> None:
+    """Who sees only a part of the tree sees only requests of their own; another one's do not exist."""
+    if here.access.places(who) is not None and not who.owns(*batch.owner):
+        raise NotFound(f"There is no bulk request {batch.id}")
 
 
 def _state(batch: Batch, counts: Counts) -> BulkState:

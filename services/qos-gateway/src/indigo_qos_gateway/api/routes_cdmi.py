@@ -29,7 +29,6 @@ from indigo_qos_gateway.api.deps import About, Here, Service, Target
 from indigo_qos_gateway.api.negotiation import CONTAINER, OBJECT, CdmiRoute, Dialect, negotiate
 from indigo_qos_gateway.api.routes_capabilities import capability_response
 from indigo_qos_gateway.api.schemas import CdmiContainer, CdmiObject, CdmiWrite
-from indigo_qos_gateway.application.access import check_read, check_transition, check_write, may_read
 from indigo_qos_gateway.application.capabilities import capabilities
 from indigo_qos_gateway.application.copying import copy, move
 from indigo_qos_gateway.application.objects import OCTETS, Change, View
@@ -70,9 +69,9 @@ class _Put:
 async def read_object(request: Request, here: Here, who: Who, about: About) -> Response:
     """A data object or a container, whole or the fields named in the query: `?objectName;children:0-2`.
 
-    Metadata are open to everyone; the value needs the right to read it. Without the version header, an `Accept`
-    that names no CDMI type, or a `Range`, gets the plain bytes. An object on tape only answers 503 for its value
-    and is not recalled by that.
+    Metadata are open to everyone, but for mounts that belong to somebody; the value needs the right to read it.
+    Without the version header, an `Accept` that names no CDMI type, or a `Range`, gets the plain bytes. An object
+    on tape only answers 503 for its value and is not recalled by that.
     """
     dialect = negotiate(request)
     if about.path.startswith(BY_ID):
@@ -80,8 +79,11 @@ async def read_object(request: Request, here: Here, who: Who, about: About) -> R
         for capability in capabilities(here.gateway.chooser, here.gateway.enterprise):
             if capability.object_id == identifier.upper():
                 return capability_response(here, capability, about.selection, dialect)
-        view = await here.gateway.view(await here.gateway.path_of(identifier))
+        path = await here.gateway.path_of(identifier)
+        here.access.check_see(who, [path])
+        view = await here.gateway.view(path)
     else:
+        here.access.check_see(who, [about.path])
         view = await here.gateway.view(about.path)
         redirect = _check_slash(request, about, dialect, view.status)
         if redirect is not None:
@@ -90,7 +92,7 @@ async def read_object(request: Request, here: Here, who: Who, about: About) -> R
         negotiation.check_acceptable(request, dialect, CONTAINER)
         return respond(container_json(view, about.selection, dialect, here.polling_ms), dialect, CONTAINER)
     if negotiation.wants_bytes(request, dialect):
-        check_read(who, view.status.path)
+        here.access.check_read(who, view.status.path)
         return await values.bytes_response(here.gateway, view, request, dialect)
     negotiation.check_acceptable(request, dialect, OBJECT)
     return await _object(here, who, view, about.selection, dialect)
@@ -171,7 +173,7 @@ async def delete_object(request: Request, here: Here, who: Who, about: About) ->
     check_name_is_free(path, here.own_names)
     status = await here.gateway.exists(path)
     container = status is not None and status.object_type is ObjectType.CONTAINER
-    check_write(who, path, container=container)
+    here.access.check_write(who, path, container=container)
     if status is None:
         raise ObjectNotFound(path)
     await here.gateway.delete(path)
@@ -195,16 +197,16 @@ async def _object(here: Service, who: Principal, view: View, selection: Selectio
     """The JSON of a data object; with its value when that was asked for by name, or can be had at once."""
     value = None
     if selection.names("value"):
-        check_read(who, view.status.path)
+        here.access.check_read(who, view.status.path)
         value = await values.value_of(here.gateway, view, selection.span("value"))
-    elif selection.wants("value") and dialect.strict and _at_hand(who, view):
+    elif selection.wants("value") and dialect.strict and _at_hand(here, who, view):
         value = await values.value_of(here.gateway, view, None)
     return respond(object_json(view, selection, dialect, here.polling_ms, value), dialect, OBJECT)
 
 
-def _at_hand(who: Principal, view: View) -> bool:
+def _at_hand(here: Service, who: Principal, view: View) -> bool:
     status = view.status
-    return status.readable and status.size <= values.MOST_JSON_BYTES and may_read(who, status.path)
+    return status.readable and status.size <= values.MOST_JSON_BYTES and here.access.may_read(who, status.path)
 
 
 async def _put_json(put: _Put, body_type: str) -> Response:
@@ -263,11 +265,11 @@ async def _put_copy(put: _Put, written: CdmiWrite, change: Change, kind: ObjectT
     except BadRequest as error:
         error.errors.append(FieldError(pointer=f"/{given[0]}", detail=error.detail, code="path"))
         raise
+    put.here.access.check_read(who, source)
     status = await gateway.exists(source)
-    check_read(who, source)
     if written.move_from is not None:
         check_name_is_free(source, put.here.own_names)
-        check_write(who, source, container=kind is ObjectType.CONTAINER)
+        put.here.access.check_write(who, source, container=kind is ObjectType.CONTAINER)
     if status is not None and status.object_type is not kind:
         raise Conflict(f"{source} is a {status.object_type}, not a {kind}")
     do = copy if written.copy_from is not None else move
@@ -327,9 +329,9 @@ def _authorize(put: _Put, *, container: bool) -> None:
     """Raise unless the sender may do this; names nobody may have are told before the token is looked at."""
     if put.before is None:
         check_name_is_free(put.about.path, put.here.own_names)
-        check_write(put.who, put.about.path, container=container, new=True)
+        put.here.access.check_write(put.who, put.about.path, container=container, new=True)
     else:
-        check_transition(put.who, put.about.path, container=container)
+        put.here.access.check_transition(put.who, put.about.path, container=container)
 
 
 def _class_asked(here: Service, written: CdmiWrite, kind: ObjectType) -> str | None:

@@ -71,6 +71,7 @@ async def explain_class(
     size: Annotated[int | None, Query(ge=0, le=1 << 60, description="bytes; the object's when absent")] = None,
 ) -> ClassExplanation:
     """Which class is, or would be, chosen for a path and why, with its expected cost and time."""
+    here.access.check_see(who, [_path(path)])
     found = await explain(here.gateway, _path(path), who.groups, _expression(expression), size)
     lifetime = None
     if found.lifetime is not None and found.expires_at is not None:

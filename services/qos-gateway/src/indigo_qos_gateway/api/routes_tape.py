@@ -41,7 +41,6 @@ from indigo_qos_gateway.api.batch_schemas import (
 )
 from indigo_qos_gateway.api.deps import Here, Service
 from indigo_qos_gateway.api.routes_bulk import parse_paths
-from indigo_qos_gateway.application.access import check_poll, check_stage
 from indigo_qos_gateway.application.batches import cancel_targets, distinct, get_batch
 from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.staging import PLACEHOLDER, StageFile, release, remove_stage, request_stage
@@ -111,7 +110,7 @@ async def read_tape_discovery(request: Request, here: Here) -> TapeDiscovery:
 async def create_stage(request: Request, here: Here, who: Who, body: StageRequest) -> Response:
     """Have files on disk for a while (`storage.stage`). An `Idempotency-Key` is taken but not needed."""
     paths = parse_paths([file.path for file in body.files], "/files/{}/path")
-    check_stage(who, paths)
+    here.access.check_stage(who, paths)
     files = [StageFile(path, file.diskLifetime) for path, file in zip(paths, body.files, strict=True)]
     async with here.gateway.work() as work:
 
@@ -132,7 +131,7 @@ async def read_stage(here: Here, who: Who, request_id: str) -> Response:
     """How far each file of a stage request is (`storage.poll`)."""
     async with here.gateway.work() as work:
         batch, targets = await _stage(work, request_id)
-    check_poll(who, [each.path for each in targets])
+    here.access.check_poll(who, [each.path for each in targets])
     state = StageState(
         id=batch.id,
         createdAt=milliseconds(batch.requested_at) or 0,
@@ -149,7 +148,7 @@ async def delete_stage(here: Here, who: Who, request_id: str) -> Response:
     """Forget a stage request: what runs is cancelled, what is on disk is released (`storage.stage`)."""
     async with here.gateway.work() as work:
         batch, targets = await _stage(work, request_id)
-        check_stage(who, [each.path for each in targets])
+        here.access.check_stage(who, [each.path for each in targets])
         await remove_stage(work, batch)
     return Response(status_code=204)
 
@@ -160,7 +159,7 @@ async def cancel_stage(here: Here, who: Who, request_id: str, body: Paths) -> Re
     paths = distinct(parse_paths(body.paths, "/paths/{}"))
     async with here.gateway.work() as work:
         batch = await get_batch(work, request_id, BatchKind.STAGE)
-        check_stage(who, paths)
+        here.access.check_stage(who, paths)
         await cancel_targets(work, batch, paths)
     return Response(status_code=200)
 
@@ -175,7 +174,7 @@ async def release_files(here: Here, who: Who, request_id: str, body: Paths) -> R
     async with here.gateway.work() as work:
         if request_id != PLACEHOLDER:
             await get_batch(work, request_id, BatchKind.STAGE)
-        check_stage(who, paths)
+        here.access.check_stage(who, paths)
         await release(work, request_id, paths, (who.iss, who.sub))
     return Response(status_code=200)
 
@@ -186,7 +185,7 @@ async def read_archiveinfo(here: Here, who: Who, body: Paths) -> Response:
     if len(body.paths) > here.limits.targets:
         raise TooLarge(f"One request has at most {here.limits.targets} paths")
     paths = parse_paths(body.paths, "/paths/{}")
-    check_poll(who, paths)
+    here.access.check_poll(who, paths)
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(path: str) -> str:

@@ -28,18 +28,20 @@ router = APIRouter(prefix="/api/transitions", tags=["transitions"])
 @router.get("")
 async def list_transitions(
     here: Here,
+    who: Who,
     paging: Paging,
     path: Annotated[str | None, Query(max_length=1200, description="this path and everything below it")] = None,
     record: Annotated[str | None, Query(max_length=200, description="record the copy is of")] = None,
     state: TransitionState | None = None,
 ) -> Page[TransitionSnapshot]:
-    """Transitions, the newest first."""
+    """Transitions of objects that are shown to you, the newest first."""
     before = str(paging.after[0]) if paging.after else None
     async with here.gateway.work() as work:
         found = await work.transitions.listed(
             path=parse_text(path) if path is not None else None,
             record_id=record,
             state=state,
+            places=here.access.places(who),
             before=before,
             limit=paging.limit + 1,
         )
@@ -59,6 +61,7 @@ async def create_transition(request: Request, here: Here, who: Who, body: Transi
     """
     who.require(Scope.QOS_CHANGE)
     path = _path(body.path)
+    here.access.check_see(who, [path])
     target_class = _target_class(here, path, body)
 
     async with here.gateway.work() as work:
@@ -82,10 +85,12 @@ async def create_transition(request: Request, here: Here, who: Who, body: Transi
 
 
 @router.get("/{transition_id}", responses=responses(NotFound))
-async def read_transition(here: Here, transition_id: str) -> TransitionSnapshot:
+async def read_transition(here: Here, who: Who, transition_id: str) -> TransitionSnapshot:
     """One transition, with what was observed when it is over."""
     async with here.gateway.work() as work:
-        return (await get_transition(work, transition_id)).snapshot()
+        transition = await get_transition(work, transition_id)
+    here.access.check_see(who, [transition.path])
+    return transition.snapshot()
 
 
 @router.post(
@@ -97,6 +102,7 @@ async def cancel_running_transition(here: Here, who: Who, transition_id: str) ->
     """Stop a transition (needs `qos:change`). What moved already stays there; every object stays readable."""
     who.require(Scope.QOS_CHANGE)
     async with here.gateway.work() as work:
+        here.access.check_see(who, [(await get_transition(work, transition_id)).path])
         transition = await cancel_transition(work, transition_id, who.actor)
     return transition.snapshot()
 

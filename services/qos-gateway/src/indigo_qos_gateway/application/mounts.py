@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from indigo_contracts.dmp import StoragePromise
+from indigo_kernel.auth.principal import Principal
 
 from indigo_qos_gateway.application.ports import Backend
 from indigo_qos_gateway.domain.errors import CapabilitiesNotFound, Impossible
-from indigo_qos_gateway.domain.paths import ROOT, below, join, name, parent
+from indigo_qos_gateway.domain.paths import ROOT, Places, below, join, name, parent
 from indigo_qos_gateway.domain.storage import CAPABILITIES, Attribute, Child, ObjectType, Status, StorageClass
 
 RECORDS = "records"
@@ -17,11 +18,23 @@ RECORDS = "records"
 
 
 @dataclass(frozen=True, slots=True)
+class Members:
+    """Whom a mount belongs to: everybody of an issuer, or those in one of ``groups`` as that issuer says."""
+
+    issuer: str
+    groups: frozenset[str] = frozenset()
+
+    def include(self, who: Principal) -> bool:
+        return who.iss == self.issuer and (not self.groups or not self.groups.isdisjoint(who.groups))
+
+
+@dataclass(frozen=True, slots=True)
 class Mount:
-    """A back-end at a path of the tree."""
+    """A back-end at a path of the tree. Without ``members`` it belongs to nobody in particular."""
 
     prefix: str
     backend: Backend
+    members: Members | None = None
 
     def inner(self, path: str) -> str:
         """The back-end's own path for one of the tree."""
@@ -52,6 +65,14 @@ class MountTable:
     def at(self, path: str) -> Mount:
         """The mount that holds ``path``."""
         return next(mount for mount in self.mounts if below(path, mount.prefix))
+
+    def places(self, prefixes: Collection[str]) -> Places:
+        """The part of the tree that the mounts with these prefixes hold."""
+        if ROOT not in prefixes:
+            return Places(frozenset(prefixes))
+        return Places(
+            frozenset(mount.prefix for mount in self.mounts if mount.prefix not in prefixes), others=True
+        )
 
     async def children(self, path: str) -> Sequence[Child]:
         """The entries of a container, with the mounts in it. Raises ``ObjectNotFound``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,8 +15,12 @@ from indigo_contracts.repository import RecordSnapshot
 from indigo_kernel.db.uow import Job
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from indigo_qos_gateway.application.node_ports import Domains, Nodes, Queues
 from indigo_qos_gateway.domain.batch import Batch, Counts, Loan, Target
+from indigo_qos_gateway.domain.paths import Places
+from indigo_qos_gateway.domain.domain import DOMAINS
 from indigo_qos_gateway.domain.placement import PlanPromises
+from indigo_qos_gateway.domain.relocation import Place, Relocation
 from indigo_qos_gateway.domain.storage import (
     BackendHealth,
     Child,
@@ -119,6 +124,22 @@ class Backend(Protocol):
         ...
 
 
+class Steps(Protocol):
+    """Steps a process carries out by itself. One that its process did not survive is unknown afterwards."""
+
+    def start(self, path: str, target: str, run: Callable[[threading.Event], Coroutine[Any, Any, None]]) -> str:
+        """Begin a step, or name the one that does the same already. Raises ``Busy``."""
+        ...
+
+    async def poll(self, handle: str, patience: float) -> Progress: ...
+
+    async def cancel(self, handle: str) -> None:
+        """Stop a step and wait for its end."""
+        ...
+
+    async def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """What the gateway knows of an object besides what its storage says: identity and clients' metadata."""
@@ -134,6 +155,10 @@ class StoredObject:
     sha256: str | None = None
     groups: Sequence[str] = ()
     """Of who stored it, for the operator's rules."""
+    domain: str = DOMAINS
+    """Path of the domain it belongs to."""
+    partial: bool = False
+    """Whether its client said that more bytes will come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +173,58 @@ class Seen:
 class Views(Protocol):
     async def find(self, path: str) -> Seen | None:
         """What is known; ``None`` when the object or its container is not known yet."""
+        ...
+
+
+class PlaceViews(Protocol):
+    """Reads without a transaction, for every question about an object."""
+
+    async def find(self, path: str) -> Place | None:
+        """Where the object is, or what its container notes; ``None`` when it is where its path says."""
+        ...
+
+    async def children(self, path: str) -> Sequence[str]:
+        """Names of the data objects of a container that are elsewhere."""
+        ...
+
+
+class Places(Protocol):
+    """Which objects are elsewhere, and which are on their way to another back-end; paths are of the tree."""
+
+    async def find(self, path: str) -> Place | None: ...
+
+    async def below(self, path: str) -> Sequence[Place]:
+        """Those of the path and of what is in it."""
+        ...
+
+    async def keeps(self, backend: str) -> bool:
+        """Whether the back-end has objects of other parts of the tree, or will have."""
+        ...
+
+    async def save(self, place: Place) -> None:
+        """Store it, in the place of what was known of its path."""
+        ...
+
+    async def remove(self, paths: Sequence[str]) -> None: ...
+
+    async def relocation(self, relocation_id: str, *, for_update: bool = False) -> Relocation | None: ...
+
+    async def relocations(self, paths: Sequence[str]) -> Sequence[Relocation]:
+        """Those of exactly these paths, to be ended by this transaction."""
+        ...
+
+    async def relocated(self, path: str) -> tuple[int, int]:
+        """Bytes copied, and to be copied, by the relocations under way at a path and below it."""
+        ...
+
+    async def add_relocation(self, new: Relocation) -> None: ...
+
+    async def save_relocation(self, changed: Relocation) -> bool:
+        """False when it was ended meanwhile."""
+        ...
+
+    async def end_relocation(self, relocation_id: str) -> bool:
+        """False when it was ended already."""
         ...
 
 
@@ -214,10 +291,14 @@ class Transitions(Protocol):
         path: str | None,
         record_id: str | None,
         state: TransitionState | None,
+        places: Places | None,
         before: str | None,
         limit: int,
     ) -> Sequence[Transition]:
-        """The newest first; ``path`` means it and everything below it, ``before`` continues behind an id."""
+        """The newest first; ``path`` means it and everything below it, ``before`` continues behind an id.
+
+        With ``places`` only those there.
+        """
         ...
 
 
@@ -341,6 +422,9 @@ class Work(Protocol):
     def transitions(self) -> Transitions: ...
 
     @property
+    def places(self) -> Places: ...
+
+    @property
     def batches(self) -> Batches: ...
 
     @property
@@ -351,6 +435,15 @@ class Work(Protocol):
 
     @property
     def records(self) -> Records: ...
+
+    @property
+    def nodes(self) -> Nodes: ...
+
+    @property
+    def queues(self) -> Queues: ...
+
+    @property
+    def domains(self) -> Domains: ...
 
     async def alone(self, key: str) -> None:
         """Wait until no other transaction holds ``key``, and hold it until this one ends."""

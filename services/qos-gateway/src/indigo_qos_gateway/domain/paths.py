@@ -6,6 +6,7 @@ Sources: CDMI 1.1.1, clauses 5.13.3 (object names) and 5.13.4 (escaping).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from indigo_contracts.text import relative_path
@@ -13,6 +14,14 @@ from indigo_kernel.problems import BadRequest
 
 ROOT = "/"
 RESERVED = "cdmi_"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """A part of the tree: what is below these prefixes of one segment, or (``others``) everything else."""
+
+    prefixes: frozenset[str]
+    others: bool = False
 
 
 def parse_path(raw: bytes) -> tuple[str, bool]:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_qos_gateway.adapters.db.objects import at_or_below
 from indigo_qos_gateway.adapters.db.tables import transitions
+from indigo_qos_gateway.domain.paths import Places
 from indigo_qos_gateway.domain.storage import ObjectType
 from indigo_qos_gateway.domain.transition import ACTIVE, Transition
 
@@ -79,6 +80,7 @@ class SqlTransitions:
         path: str | None,
         record_id: str | None,
         state: TransitionState | None,
+        places: Places | None,
         before: str | None,
         limit: int,
     ) -> Sequence[Transition]:
@@ -89,6 +91,10 @@ class SqlTransitions:
             statement = statement.where(transitions.c.record_id == record_id)
         if state is not None:
             statement = statement.where(transitions.c.state == state.value)
+        if places is not None:
+            prefix = sa.literal("/") + sa.func.split_part(transitions.c.path, "/", 2)
+            there = prefix.in_(places.prefixes)
+            statement = statement.where(sa.not_(there) if places.others else there)
         if before is not None:
             statement = statement.where(transitions.c.id < before)
         return [_transition(row) for row in await self._conn.execute(statement)]
