@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from indigo_contracts.repository import RecordSnapshot
 from indigo_pid.domain.canonical import canonical
-from indigo_pid.domain.history import Change, Entry, first_break
+from indigo_pid.domain.history import Change, Entry, clock_doubts, first_break, record_digest
 from indigo_pid.domain.identifier import Identifier, Owner
 from indigo_pid.domain.names import Naming
+from pydantic import Field
 
 NAMING = Naming("21.T99999", "10.5072", "99999", "https://pid.example.org")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,6 +40,67 @@ def test_a_chain_holds():
     assert entries[0].claims["previous"] == "0" * 64
     assert [one.claims["change"] for one in entries] == ["minted", "updated", "tombstoned"]
     assert "ana" not in entries[0].content
+
+
+def old_form(entry: Entry) -> Entry:
+    """The same change as an entry of the first form."""
+    import hashlib
+
+    new = {"form", "citation", "doi", "record_sha256"}
+    content = canonical({name: one for name, one in entry.claims.items() if name not in new})
+    return replace(entry, content=content, hash=hashlib.sha256(content.encode()).hexdigest())
+
+
+def test_a_chain_of_the_first_form_goes_on_in_the_second():
+    identifier = Identifier.mint(NAMING, "b0", now=NOW)
+    first = old_form(Entry.of(identifier, Change.MINTED, None))
+    identifier = replace(identifier, head=first.hash)
+    assert first_break([first], identifier) is None
+    identifier = identifier.direct("https://x.example.org/", now=NOW)
+    second = Entry.of(identifier, Change.UPDATED, None)
+    identifier = replace(identifier, head=second.hash)
+    assert second.claims["form"] == 2
+    assert first_break([first, second], identifier) is None
+    back = old_form(Entry.of(replace(identifier, version=3), Change.UPDATED, None))
+    told = first_break([first, second, back], replace(identifier, version=3, head=back.hash))
+    assert told == "version 3 is of a form that cannot be there"
+
+
+def test_the_record_is_in_the_chain(record):
+    identifier = Identifier.mint(NAMING, "b0", now=NOW, record=record())
+    entry = Entry.of(identifier, Change.MINTED, None)
+    identifier = replace(identifier, head=entry.hash)
+    assert first_break([entry], identifier) is None
+    retitled = replace(identifier, record=identifier.record.model_copy(update={"title": "Other"}))
+    assert first_break([entry], retitled) == "record_sha256 was changed without an entry"
+    newer = replace(identifier, record=identifier.record.model_copy(update={"version": 9}))
+    assert first_break([entry], newer) is None
+
+
+def test_members_a_record_gets_one_day_change_no_digest(record):
+    class Tomorrow(RecordSnapshot):
+        funding: str | None = None
+        notes: list[str] = Field(default_factory=list)
+
+    today = record()
+    assert record_digest(Tomorrow(**today.model_dump())) == record_digest(today)
+    assert record_digest(Tomorrow(**today.model_dump(), funding="x")) != record_digest(today)
+
+
+def test_a_clock_that_lies_breaks_no_order_and_is_seen():
+    identifier = Identifier.mint(NAMING, "b0", now=NOW)
+    entries = []
+    for days in (0, 40_000, -1):
+        identifier = identifier.direct(f"https://x.example.org/{days}", now=NOW + timedelta(days=days))
+        entries.append(Entry.of(identifier, Change.UPDATED, None))
+        identifier = replace(identifier, head=entries[-1].hash)
+    assert first_break(entries, identifier) is None
+    early, late = clock_doubts(entries, now=NOW + timedelta(days=1))[::-1]
+    assert early.startswith("version 4 says 2025-12-31T")
+    assert "earlier than the entry before it" in early
+    assert late.startswith("version 3 says 2135-")
+    assert "still to come" in late
+    assert clock_doubts(lived()[1], now=NOW + timedelta(days=2, minutes=-4)) == []
 
 
 def test_the_content_is_canonical():
@@ -77,7 +140,15 @@ def test_tampering_with_the_history_is_seen(tamper, told):
 
 @pytest.mark.parametrize(
     "change",
-    [{"target": "https://evil.test/"}, {"reason": "x"}, {"version": 9}, {"metadata": {"a": 2}}, {"concept": "c"}],
+    [
+        {"target": "https://evil.test/"},
+        {"reason": "x"},
+        {"version": 9},
+        {"metadata": {"a": 2}},
+        {"concept": "c"},
+        {"citation": "x"},
+        {"doi": "10.5072/y"},
+    ],
 )
 def test_tampering_with_the_identifier_is_seen(change):
     identifier, entries = lived()

@@ -97,7 +97,7 @@ def identifier_routes(deps: Deps) -> APIRouter:
         """Every change of an identifier as a chain of hashes, and whether the chain holds."""
         async with deps.work() as work:
             identifier, entries = await identifiers.read_history(work, handle, who)
-        return HistoryView.of(identifier, entries, actors=who.has(Scope.OPERATOR))
+        return HistoryView.of(identifier, entries, now=work.now, actors=who.has(Scope.OPERATOR))
 
     @router.get("/{handle:path}", response_model=IdentifierView, responses=responses(NotFound))
     async def read_identifier(

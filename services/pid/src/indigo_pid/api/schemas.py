@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Self
 
 from indigo_contracts.envelope import Actor
@@ -13,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, mod
 from indigo_pid.application.drift import Difference, DriftReport
 from indigo_pid.application.identifiers import MintRequest
 from indigo_pid.domain.doi import Doi, DoiState, DoiStatus
-from indigo_pid.domain.history import Change, Entry, first_break
+from indigo_pid.domain.history import Change, Entry, clock_doubts, first_break
 from indigo_pid.domain.identifier import Identifier
 
 MAX_BULK = 10_000
@@ -142,14 +143,16 @@ class HistoryView(BaseModel):
     handle: str
     head: str = Field(description="the hash of the last entry, as the identifier itself remembers it")
     broken: str | None = Field(description="what does not fit; null when the chain holds")
+    doubts: list[str] = Field(description="times that cannot be right: the clock of then was wrong")
     entries: list[HistoryEntryView]
 
     @classmethod
-    def of(cls, identifier: Identifier, entries: Sequence[Entry], *, actors: bool) -> Self:
+    def of(cls, identifier: Identifier, entries: Sequence[Entry], *, now: datetime, actors: bool) -> Self:
         return cls(
             handle=identifier.handle,
             head=identifier.head,
             broken=first_break(entries, identifier),
+            doubts=clock_doubts(entries, now=now),
             entries=[
                 HistoryEntryView(
                     version=entry.version,
