@@ -86,7 +86,7 @@ class Platform:
             outside = httpx.AsyncClient(timeout=10, transport=transport, trust_env=False)
             close.append(outside.aclose)
             verifier = verifier or TokenVerifier(
-                [TrustedIssuer(issuer) for issuer in settings.trusted_issuers],
+                _issuers(settings),
                 settings.audience,
                 clock,
                 outside,
@@ -196,6 +196,14 @@ def _running(runtime: Runtime) -> Callable[[], Any]:
             raise RuntimeError("a background task has ended")
 
     return check
+
+
+def _issuers(settings: ServiceSettings) -> list[TrustedIssuer]:
+    unknown = settings.issuer_scopes.keys() - set(settings.trusted_issuers)
+    if unknown:
+        raise ValueError(f"issuer_scopes names issuers that are not trusted: {', '.join(sorted(unknown))}")
+    limits = {issuer: frozenset(scopes) for issuer, scopes in settings.issuer_scopes.items()}
+    return [TrustedIssuer(issuer, scopes=limits.get(issuer)) for issuer in settings.trusted_issuers]
 
 
 def _amqp(service: str, settings: ServiceSettings) -> Bus:

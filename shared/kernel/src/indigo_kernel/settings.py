@@ -41,6 +41,11 @@ class ServiceSettings(BaseSettings):
     trusted_issuers: list[str] = Field(
         default_factory=list, description="OIDC issuers whose tokens are accepted, letter by letter as in `iss`"
     )
+    issuer_scopes: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="scopes an issuer may give, as JSON by issuer: a community's should not make operators;"
+        " an issuer that is not in it may give all",
+    )
     audience: str = Field(default="indigo", description="audience a token must be meant for")
     token_url: AnyHttpUrl | None = Field(
         default=None, description="token endpoint for calls to other services (client credentials)"

@@ -311,3 +311,13 @@ RSA_1024 = {
     "e": "AQAB",
     "n": b64(((1 << 1023) | 0xABCDEF1234567891).to_bytes(128, "big")),
 }
+
+
+async def test_an_issuer_gives_no_scope_it_may_not_give(signers: dict[str, Any], clock: ManualClock) -> None:
+    signer = signers["ES256"]
+    limits = frozenset({"dmp:write", "storage.modify:/lifewatch"})
+    issuer = TrustedIssuer(signer.issuer, jwks={"keys": [signer.public]}, scopes=limits)
+    verifier = TokenVerifier([issuer], "indigo", clock)
+    wanted = "dmp:write operator service qos:change storage.modify:/lifewatch/a storage.modify:/ storage.read:/lifewatch"
+    who = await verifier.verify(signer.token(scope=wanted))
+    assert who.scopes == {"dmp:write", "storage.modify:/lifewatch/a"}

@@ -39,12 +39,14 @@ class TrustedIssuer:
 
     With ``jwks`` (a JWK set) nothing is fetched. Otherwise the keys come from ``jwks_uri``, or from where
     the issuer's discovery document says; that document may only point to the issuer's own origin, so an
-    issuer with its keys elsewhere needs ``jwks_uri``.
+    issuer with its keys elsewhere needs ``jwks_uri``. ``scopes`` are those it may give, storage scopes with
+    everything below their paths; all when ``None``. Others in its tokens are as if they were not there.
     """
 
     issuer: str
     jwks: Mapping[str, Any] | None = None
     jwks_uri: str | None = None
+    scopes: frozenset[str] | None = None
 
 
 class IssuerMetadataError(Exception):
@@ -69,6 +71,7 @@ class IssuerKeys:
     def __init__(self, trusted: TrustedIssuer, clock: Clock, http: httpx.AsyncClient | None) -> None:
         """Raises ``ValueError`` for an unusable ``jwks``, and when keys must be fetched without ``http``."""
         self.issuer = trusted.issuer
+        self.scopes = trusted.scopes
         self._trusted = trusted
         self._clock = clock
         self._http = http

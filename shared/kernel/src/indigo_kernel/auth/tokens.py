@@ -20,7 +20,7 @@ import httpx
 from indigo_kernel.auth.groups import groups_of
 from indigo_kernel.auth.issuers import IssuerKeys, TrustedIssuer
 from indigo_kernel.auth.principal import Principal
-from indigo_kernel.auth.scopes import MalformedScopeError, parse_storage_scope
+from indigo_kernel.auth.scopes import MalformedScopeError, covers, parse_storage_scope
 from indigo_kernel.auth.signatures import MalformedTokenError, take_apart
 from indigo_kernel.clock import Clock
 from indigo_kernel.problems import Unauthenticated
@@ -114,7 +114,7 @@ class TokenVerifier:
         expires = self._check_times(claims)
         self._check_audience(claims)
         _check_profile(claims)
-        return _principal(keys.issuer, claims), expires
+        return _principal(keys, claims), expires
 
     def _check_times(self, claims: dict[str, Any]) -> float:
         now, leeway = self._clock.now().timestamp(), LEEWAY.total_seconds()
@@ -172,14 +172,17 @@ def _check_profile(claims: dict[str, Any]) -> None:
         raise InvalidToken("its wlcg.ver is not known")
 
 
-def _principal(issuer: str, claims: dict[str, Any]) -> Principal:
+def _principal(issuer: IssuerKeys, claims: dict[str, Any]) -> Principal:
     subject = _text(claims.get("sub"))
     if subject is None:
         raise InvalidToken("its sub is missing or unusable")
+    scopes = _scopes(claims.get("scope"))
+    if issuer.scopes is not None:
+        scopes = frozenset(scope for scope in scopes if covers(issuer.scopes, scope))
     return Principal(
-        iss=issuer,
+        iss=issuer.issuer,
         sub=subject,
-        scopes=_scopes(claims.get("scope")),
+        scopes=scopes,
         groups=groups_of(claims),
         via="token",
         name=_text(claims.get("name")),
