@@ -1,0 +1,122 @@
+"""A mount that belongs to a group: nobody else learns what is in it, by any road."""
+
+import json
+
+import httpx
+import pytest
+
+FILE = """
+[[mount]]
+prefix = "/closed"
+name = "closed"
+type = "gpfs"
+directory = "{files}"
+file_system = "fs1"
+programs = "{programs}"
+landing_class = "Fast"
+classes.Fast = {{ pool = "system" }}
+classes.Large = {{ pool = "capacity" }}
+members = {{ issuer = "https://issuer.example.org", groups = ["/lifewatch"] }}
+"""
+CDMI = {"content-type": "application/cdmi-object"}
+
+
+@pytest.fixture
+def programs(make_programs):
+    return make_programs("gpfs.py", ("mmlsattr", "mmchattr", "mmlspool"))
+
+
+@pytest.fixture
+def mounts_file(programs, tmp_path):
+    path = tmp_path / "mounts.toml"
+    path.write_text(FILE.format(files=programs.files, programs=programs.directory))
+    return path
+
+
+def as_member(qos, *scopes, who="ada", groups=("/lifewatch",)):
+    return {"authorization": f"Bearer {qos.issuer.token(who, scopes, groups)}", "idempotency-key": "k"}
+
+
+async def test_a_member_acts_by_membership_or_by_the_capabilities_of_the_token(start_qos, mounts_file):
+    async with start_qos(mounts_file=mounts_file) as qos:
+        put = await qos.http.put("/closed/a", content=b"1", headers=as_member(qos))
+        assert put.status_code == 201, put.text
+        body = json.dumps({"capabilitiesURI": "/cdmi_capabilities/dataobject/Large"})
+        read_only = as_member(qos, "storage.read:/closed")
+        assert (await qos.http.put("/closed/a", content=body, headers=read_only | CDMI)).status_code == 403
+        assert (await qos.http.get("/closed/a", headers=read_only | {"accept": "*/*"})).status_code == 200
+        assert (await qos.http.put("/closed/a", content=body, headers=as_member(qos) | CDMI)).status_code == 204
+        await qos.work_off()
+        found = (await qos.http.get("/closed/a", headers=as_member(qos))).json()
+        assert found["capabilitiesURI"] == "/cdmi_capabilities/dataobject/Large"
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [("nobody", 401), ("another group", 403), ("a subgroup of it", 403), ("every scope", 403), ("operator", 200)],
+)
+async def test_what_is_in_it_is_shown_to_members_and_operators(start_qos, mounts_file, who, status):
+    async with start_qos(mounts_file=mounts_file) as qos:
+        await qos.http.put("/closed/a", content=b"1", headers=as_member(qos))
+        body = {"path": "/closed/a", "target_class": "Large"}
+        made = await qos.http.post("/api/transitions", json=body, headers=as_member(qos, "qos:change"))
+        assert made.status_code == 202, made.text
+        wish = {"targets": ["/closed/a"], "target_class": "Large"}
+        bulk = await qos.http.post("/api/transitions/bulk", json=wish, headers=as_member(qos))
+        assert bulk.status_code == 202, bulk.text
+        object_id = (await qos.http.get("/closed/a", headers=as_member(qos))).json()["objectID"]
+        headers = {
+            "nobody": {},
+            "another group": as_member(qos, who="eve", groups=["/atlas"]),
+            "a subgroup of it": as_member(qos, who="eve", groups=["/lifewatch/interns"]),
+            "every scope": as_member(
+                qos, "qos:change", "storage.read:/", "storage.modify:/", who="eve", groups=[]
+            ),
+            "operator": as_member(qos, "operator", who="eve", groups=[]),
+        }[who]
+
+        async def get(path: str) -> httpx.Response:
+            return await qos.http.get(path, headers=headers)
+
+        for path in (
+            "/closed/a",
+            "/closed/a?objectID",
+            "/closed/",
+            f"/cdmi_objectid/{object_id}",
+            "/api/explain?path=/closed/a",
+            f"/api/transitions/{made.json()['transition_id']}",
+        ):
+            assert (await get(path)).status_code == status, path
+        listed = (await get("/api/transitions")).json()["items"]
+        assert bool(listed) is (status == 200)
+        batch = f"/api/transitions/bulk/{bulk.json()['id']}"
+        assert {(await get(batch)).status_code, (await get(f"{batch}/targets")).status_code} == (
+            {200} if status == 200 else {404}
+        )
+        if status != 200:
+            # There or not makes no difference.
+            assert (await get("/closed/never")).status_code == status
+            copied = await qos.http.put("/mine", content=json.dumps({"copy": "/closed/a"}), headers=headers | CDMI)
+            assert copied.status_code == status
+            assert (await qos.http.delete("/closed/a", headers=headers)).status_code == status
+
+
+async def test_the_rest_of_the_tree_is_as_it_was(start_qos, mounts_file):
+    async with start_qos(mounts_file=mounts_file) as qos:
+        await qos.store("/open", b"1")
+        await qos.bring("/open", "TapeOnly")
+        assert (await qos.cdmi("/"))["children"] == ["closed", "open"]
+        listed = (await qos.http.get("/api/transitions")).json()["items"]
+        assert [each["path"] for each in listed] == ["/open"]
+
+
+async def test_basic_credentials_count_only_where_the_operator_allows_them(start_qos):
+    for allowed in (False, True):
+        async with start_qos(basic_auth=allowed) as qos:
+            until = qos.clock.now().replace(hour=23, minute=59).isoformat()
+            wish = {"scopes": ["qos:change"], "expires_at": until}
+            made = await qos.http.post("/api-keys", json=wish, headers=qos.auth())
+            assert made.status_code == 201, made.text
+            auth = httpx.BasicAuth("restadmin", made.json()["key"])
+            put = await qos.http.put("/a", content=b"1", auth=auth, headers={"content-type": "text/plain"})
+            assert put.status_code == (201 if allowed else 401)
