@@ -9,15 +9,19 @@ import os
 import shutil
 import signal
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 from indigo_qos_gateway.adapters.classes import NAMES, Place
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
+from indigo_qos_gateway.adapters.posix.drives import Step
+from indigo_qos_gateway.domain.arrival import Arrived
 
 WATCHED = {
     "open", "os.link", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.setxattr",
     "os.removexattr", "os.utime", "os.chmod",
 }  # fmt: skip
+BOTH = ("/box/file", "/box/other")
 OLD, NEW = b"old bytes " * 9000, b"the new ones " * 7000
 
 
@@ -29,22 +33,23 @@ async def chunks(data):
     yield data
 
 
-async def bring(storage, target):
-    handle = await storage.start("/box/file", target)
-    progress = await storage.poll("/box/file", handle, 30)
+async def bring(storage, target, path="/box/file"):
+    handle = await storage.start(path, target)
+    progress = await storage.poll(path, handle, 30)
     assert progress.state == "done", progress
 
 
 async def prepare(base, name):
     storage = backend(base)
-    await storage.write("/box/file", chunks(OLD))
-    await bring(storage, name)
+    for path in BOTH:
+        await storage.write(path, chunks(OLD))
+        await bring(storage, name, path)
 
 
-async def content(storage):
-    if (await storage.status("/box/file")).storage_class == "TapeOnly":
-        await bring(storage, "DiskAndTape")
-    return b"".join([chunk async for chunk in storage.read("/box/file")])
+async def content(storage, path="/box/file"):
+    if (await storage.status(path)).storage_class == "TapeOnly":
+        await bring(storage, "DiskAndTape", path)
+    return b"".join([chunk async for chunk in storage.read(path)])
 
 
 def change(base, what):
@@ -52,7 +57,10 @@ def change(base, what):
     storage = backend(base)
     storage._prepare_now()
     if what in NAMES:
-        storage._tiers.bring("/box/file", what, lambda: None)
+        # two of them, which go together where they can
+        steps = [Step(path, path, what, Future()) for path in BOTH]
+        storage._groups.bring(steps, lambda _: None)
+        assert all(isinstance(step.end, Arrived) for step in steps), steps
     elif what == "delete":
         storage._files._delete("/box/file")
     else:
@@ -84,7 +92,7 @@ async def verify(base, before, what):
     storage._prepare_now()
     storage._prepared = True
     names = [each.name for each in await storage.children("/box")]
-    if not names and what == "delete":
+    if "file" not in names and what == "delete":
         seen = None
     else:
         seen = (await storage.status("/box/file")).storage_class
@@ -92,6 +100,9 @@ async def verify(base, before, what):
         if seen not in allowed:
             wrong.append(f"it is at {seen}")
         await storage.digest("/box/file")
+    if "other" not in names:
+        wrong.append("the other one is gone")
+    await storage.digest("/box/other")
     storage._tree.sweep(fresh_seconds=0)
     if leftovers := [path.name for path in storage._tree.work.iterdir()]:
         wrong.append(f"left behind: {leftovers}")
@@ -99,6 +110,9 @@ async def verify(base, before, what):
         found = await content(storage)
         if found != OLD and not (what == "overwrite" and found == NEW):
             wrong.append(f"other bytes: {len(found)}")
+    if await content(storage, "/box/other") != OLD:
+        wrong.append("other bytes in the other one")
+    await bring(storage, "DiskOnly", "/box/other")
     if what in NAMES:
         await bring(storage, what)
     elif what == "overwrite":

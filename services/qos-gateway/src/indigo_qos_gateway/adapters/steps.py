@@ -6,7 +6,6 @@ A step that its process did not survive is unknown afterwards; the storage tells
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +15,14 @@ from indigo_kernel.ids import new_id
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, StorageDamage
 from indigo_qos_gateway.domain.storage import Progress, StepState
 
-Run = Callable[[threading.Event], Coroutine[Any, Any, None]]
-"""The work of a step. The event is set when it is to stop; the coroutine is cancelled too."""
+Run = Callable[[], Coroutine[Any, Any, None]]
+"""The work of a step; it is cancelled when it is to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
     path: str
     target: str
-    stop: threading.Event
     task: asyncio.Task[None]
 
 
@@ -33,20 +31,21 @@ class Steps:
 
     def __init__(self, concurrency: int) -> None:
         self._steps: dict[str, _Step] = {}
+        self._at: dict[str, str] = {}
         self._slots = asyncio.Semaphore(concurrency)
 
     def start(self, path: str, target: str, run: Run) -> str:
         """Begin a step, or name the one that does the same already. Raises ``Busy``."""
-        for handle, step in list(self._steps.items()):
-            if step.path != path:
-                continue
+        there = self._at.get(path)
+        if there is not None:
+            step = self._steps[there]
             if step.target == target:
-                return handle
+                return there
             if not step.task.done():
                 raise Busy(path)
-            del self._steps[handle]  # over, and nobody came to ask how it ended
-        handle, stop = new_id(), threading.Event()
-        self._steps[handle] = _Step(path, target, stop, asyncio.create_task(self._run(run, stop)))
+            self._forget(there)  # over, and nobody came to ask how it ended
+        handle = self._at[path] = new_id()
+        self._steps[handle] = _Step(path, target, asyncio.create_task(self._run(run)))
         return handle
 
     async def poll(self, handle: str, patience: float) -> Progress:
@@ -57,7 +56,7 @@ class Steps:
         done, _ = await asyncio.wait([step.task], timeout=patience)
         if not done:
             return Progress(StepState.RUNNING)
-        self._steps.pop(handle, None)
+        self._forget(handle)
         if step.task.cancelled():
             return Progress(StepState.UNKNOWN)
         error = step.task.exception()
@@ -73,22 +72,23 @@ class Steps:
         """Stop a step and wait for its end; nothing happens when it is over."""
         step = self._steps.get(handle)
         if step is not None:
-            _stop(step)
+            step.task.cancel()
             await asyncio.gather(step.task, return_exceptions=True)
-            self._steps.pop(handle, None)
+            self._forget(handle)
 
     async def close(self) -> None:
         """Stop every step."""
         for step in self._steps.values():
-            _stop(step)
+            step.task.cancel()
         await asyncio.gather(*(step.task for step in self._steps.values()), return_exceptions=True)
         self._steps.clear()
+        self._at.clear()
 
-    async def _run(self, run: Run, stop: threading.Event) -> None:
+    def _forget(self, handle: str) -> None:
+        step = self._steps.pop(handle, None)
+        if step is not None and self._at.get(step.path) == handle:
+            del self._at[step.path]
+
+    async def _run(self, run: Run) -> None:
         async with self._slots:
-            await run(stop)
-
-
-def _stop(step: _Step) -> None:
-    step.stop.set()
-    step.task.cancel()
+            await run()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 from indigo_contracts.qos import Locality
 
 from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY, Ways
@@ -41,7 +39,7 @@ class HpssManager:
         return seen_at(Locality.LOST)
 
     async def start(self, path: str, target: str, seen: Seen) -> str | None:
-        async def run(_: threading.Event) -> None:
+        async def run() -> None:
             if target == DISK_AND_TAPE and seen.locality is Locality.TAPE:
                 await self._hsi.stage(path)
                 return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import threading
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -158,7 +157,7 @@ class MountedBackend:
     async def start(self, path: str, target: str) -> str:
         await self._prepare()
 
-        async def run(_: threading.Event) -> None:
+        async def run() -> None:
             await self._bring(path, target)
 
         return self._steps.start(path, target, run)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,7 @@ COPY = "user.indigo.copy"
 CLASS = "user.indigo.class"
 """Class of a container: what new objects in it are brought to."""
 
+_OURS = frozenset({MIGRATED, SHA256, RECALL, STUB, COPY, CLASS})
 _NONE = {errno.ENODATA}
 _NOT_HERE = {errno.ENOTSUP, errno.EOPNOTSUPP}
 
@@ -35,6 +37,10 @@ class Attributes(Protocol):
     """Text values by name on open files and directories."""
 
     def get(self, fd: int, name: str) -> str | None: ...
+
+    def known(self, fd: int) -> Mapping[str, str]:
+        """Those of the attributes of this module that are there."""
+        ...
 
     def set(self, fd: int, name: str, value: str) -> None: ...
 
@@ -58,6 +64,11 @@ class ExtendedAttributes:
                 return None
             raise
 
+    def known(self, fd: int) -> Mapping[str, str]:
+        # Most files have none: asking for the names first is one call instead of one for each.
+        found = {name: self.get(fd, name) for name in os.listxattr(fd) if name in _OURS}
+        return {name: value for name, value in found.items() if value is not None}
+
     def set(self, fd: int, name: str, value: str) -> None:
         os.setxattr(fd, name, value.encode())
 
@@ -80,6 +91,9 @@ class Sidecars:
 
     def get(self, fd: int, name: str) -> str | None:
         return self._read(fd).get(name)
+
+    def known(self, fd: int) -> Mapping[str, str]:
+        return self._read(fd)
 
     def set(self, fd: int, name: str, value: str) -> None:
         self._write(fd, self._read(fd) | {name: value})

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+import stat
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
 from indigo_contracts.qos import Locality
+from indigo_kernel.problems import DomainError
 
 from indigo_qos_gateway.adapters.classes import DISK_ONLY, Place, attributes, offered
 from indigo_qos_gateway.adapters.posix.attributes import ExtendedAttributes
-from indigo_qos_gateway.adapters.posix.files import Files, is_directory, modified, settled
+from indigo_qos_gateway.adapters.posix.drives import Drives
+from indigo_qos_gateway.adapters.posix.files import Files, modified
+from indigo_qos_gateway.adapters.posix.groups import Groups
+from indigo_qos_gateway.adapters.posix.seen import look
 from indigo_qos_gateway.adapters.posix.tape import TapeTier, write_all
 from indigo_qos_gateway.adapters.posix.tiers import Tiers
 from indigo_qos_gateway.adapters.posix.tree import Tree
-from indigo_qos_gateway.adapters.steps import Steps
-from indigo_qos_gateway.domain.errors import Offline
+from indigo_qos_gateway.domain.arrival import Arrived
+from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, Offline, StorageDamage
 from indigo_qos_gateway.domain.storage import (
     BackendHealth,
     Child,
@@ -26,20 +30,17 @@ from indigo_qos_gateway.domain.storage import (
     ObjectType,
     Progress,
     Status,
+    StepState,
     StorageClass,
 )
 
 log = structlog.get_logger()
 
 
-class _Stopped(Exception):
-    """Somebody cancelled the step."""
-
-
 class PosixBackend:
-    """Implements ``application.ports.Backend``. Directories are made when they are first used.
+    """Implements ``application.ports.Backend`` and ``application.together.Together``.
 
-    ``concurrency`` is how many steps of this process copy at the same time. A step that its process did not
+    Directories are made when they are first used. ``concurrency`` is how many steps of this process copy at the same time. A step that its process did not
     survive is unknown afterwards; the file system tells how far it came.
     """
 
@@ -53,7 +54,8 @@ class PosixBackend:
         self._tree = Tree(disk, self._tape)
         self._tiers = Tiers(self._tree, self._tape)
         self._files = Files(self._tree, self._check_readable)
-        self._steps = Steps(concurrency)
+        self._groups = Groups(self._tree, self._files, self._tiers, self._tiers.migrator, self._status_of)
+        self._drives = Drives(concurrency, self._groups.bring)
         self._preparing = asyncio.Lock()
         self._prepared = False
 
@@ -95,17 +97,55 @@ class PosixBackend:
 
     async def start(self, path: str, target: str) -> str:
         await self._prepare()
-
-        async def run(stop: threading.Event) -> None:
-            await settled(self._bring, path, target, stop)
-
-        return self._steps.start(path, target, run)
+        return self._drives.start(path, target).handle
 
     async def poll(self, path: str, handle: str, patience: float) -> Progress:  # noqa: ARG002 - the handle suffices
-        return await self._steps.poll(handle, patience)
+        step = self._drives.with_handle(handle)
+        if step is None:
+            return Progress(StepState.UNKNOWN)
+        await self._drives.wait([step], patience)
+        if not step.over.done():
+            return Progress(StepState.RUNNING)
+        end = self._drives.take(step)
+        if end is None:
+            return Progress(StepState.UNKNOWN)
+        if isinstance(end, Arrived):
+            return Progress(StepState.DONE)
+        if isinstance(end, OSError | StorageDamage | ObjectNotFound):
+            return Progress(StepState.FAILED, str(end))
+        raise end
 
     async def cancel(self, path: str, handle: str) -> None:  # noqa: ARG002 - the handle suffices
-        await self._steps.cancel(handle)
+        step = self._drives.with_handle(handle)
+        if step is not None:
+            await self._drives.cancel([step])
+
+    async def statuses(self, paths: Sequence[str]) -> Mapping[str, Status | Exception]:
+        await self._prepare()
+        return await asyncio.to_thread(self._statuses, paths)
+
+    async def begin(self, paths: Sequence[str], target: str) -> Mapping[str, Exception]:
+        await self._prepare()
+        refused: dict[str, Exception] = {}
+        for path in paths:
+            try:
+                self._drives.start(path, target)
+            except Busy as busy:
+                refused[path] = busy
+        return refused
+
+    async def ended(self, paths: Sequence[str], patience: float) -> Mapping[str, Arrived | Exception | None]:
+        steps = {path: self._drives.at(path) for path in paths}
+        known = {path: step for path, step in steps.items() if step is not None}
+        if len(known) == len(steps):
+            await self._drives.wait(known.values(), patience)
+        over: dict[str, Arrived | Exception | None] = {
+            path: self._drives.take(step) for path, step in known.items() if step.over.done()
+        }
+        return over | dict.fromkeys(steps.keys() - known.keys())
+
+    async def stop(self, paths: Sequence[str]) -> None:
+        await self._drives.cancel([step for path in paths if (step := self._drives.at(path)) is not None])
 
     async def health(self) -> BackendHealth:
         try:
@@ -120,7 +160,7 @@ class PosixBackend:
         return BackendHealth(usable=True, notes=(note,))
 
     async def close(self) -> None:
-        await self._steps.close()
+        await self._drives.close()
 
     async def _prepare(self) -> None:
         if self._prepared:
@@ -145,19 +185,31 @@ class PosixBackend:
 
     def _status(self, path: str) -> Status:
         with self._tree.opened(path) as fd:
-            info = os.fstat(fd)
-            if is_directory(fd):
-                name = self._files.container_class(fd) or DISK_ONLY
-                return Status(
-                    path=path,
-                    object_type=ObjectType.CONTAINER,
-                    storage_class=name,
-                    locality=Locality.DISK,
-                    size=0,
-                    modified=modified(info),
-                    provided={"cdmi_default_dataobject_capability_class": name},
-                )
-            seen = self._tiers.seen(fd)
+            return self._status_of(path, fd)
+
+    def _statuses(self, paths: Sequence[str]) -> dict[str, Status | Exception]:
+        found: dict[str, Status | Exception] = {}
+        for path in paths:
+            try:
+                found[path] = self._status(path)
+            except (DomainError, OSError) as error:
+                found[path] = error
+        return found
+
+    def _status_of(self, path: str, fd: int) -> Status:
+        info = os.fstat(fd)
+        if stat.S_ISDIR(info.st_mode):
+            name = self._files.container_class(fd) or DISK_ONLY
+            return Status(
+                path=path,
+                object_type=ObjectType.CONTAINER,
+                storage_class=name,
+                locality=Locality.DISK,
+                size=0,
+                modified=modified(info),
+                provided={"cdmi_default_dataobject_capability_class": name},
+            )
+        seen = look(self._tree.attributes, fd)
         return Status(
             path=path,
             object_type=ObjectType.DATAOBJECT,
@@ -171,18 +223,9 @@ class PosixBackend:
         )
 
     def _check_readable(self, path: str, fd: int) -> None:
-        seen = self._tiers.seen(fd)
+        seen = look(self._tree.attributes, fd)
         if seen.stub:
             raise Offline(path, recalling=seen.recalling)
-
-    def _bring(self, path: str, target: str, stop: threading.Event) -> None:
-        def watch() -> None:
-            if stop.is_set():
-                raise _Stopped
-
-        watch()
-        if not self._files.set_container_class(path, target):
-            self._tiers.bring(path, target, watch)
 
 
 def _go_on() -> None:

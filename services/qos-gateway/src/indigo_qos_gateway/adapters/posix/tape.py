@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,29 +40,24 @@ class TapeTier:
         # The last characters of a UUIDv7 are random: they spread the copies.
         return self._root / copy[-2:] / copy
 
-    def write(self, copy: str, source: int, of: str, watch: Watch) -> str:
-        """Copy an open file to tape, read it back, and return the SHA-256 of both.
-
-        Raises ``StorageDamage`` when the bytes read back are others.
-        """
+    def create(self, copy: str, of: str) -> int:
+        """A descriptor of a new empty copy, which the caller fills and closes; ``commit`` makes its name last."""
         path = self._path(copy)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            digest = hashlib.sha256()
-            for chunk in chunks(source, watch):
-                write_all(fd, chunk)
-                digest.update(chunk)
-            with suppress(OSError):  # a help for people; the gateway does not read it
-                os.setxattr(fd, _OF, of.encode())
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        for directory in (path.parent, self._root):
+            fd = os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            fd = os.open(path, flags, 0o600)
+        with suppress(OSError):  # a help for people; the gateway does not read it
+            os.setxattr(fd, _OF, of.encode())
+        return fd
+
+    def commit(self, copies: Iterable[str]) -> None:
+        """Have the names of new copies survive a loss of power."""
+        for directory in {self._path(copy).parent for copy in copies}:
             sync_directory(directory)
-        if self.digest(copy, watch) != digest.hexdigest():
-            raise StorageDamage(f"The tape copy of {of} does not have the bytes that were written")
-        return digest.hexdigest()
+        sync_directory(self._root)
 
     def read(self, copy: str, of: str, watch: Watch) -> Iterator[bytes]:
         """The bytes of a copy. Raises ``StorageDamage`` when it is missing."""

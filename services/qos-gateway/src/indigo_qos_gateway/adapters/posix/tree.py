@@ -39,6 +39,8 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG}
 _DROP = "drop-"
 _FRESH_SECONDS = 60.0
+_ITSELF = "."
+"""The root is its own parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,22 +104,9 @@ class Tree:
     @contextmanager
     def opened(self, path: str) -> Iterator[int]:
         """An open file or directory. Raises ``ObjectNotFound``, also for what is neither."""
-        if path == ROOT:
-            with self.directory(path) as fd:
-                yield fd
-            return
         with self.directory(parent(path)) as above:
-            _check_visible(path)
-            try:
-                fd = os.open(name(path), _FILE, dir_fd=above)
-            except OSError as error:
-                if error.errno in _ABSENT:
-                    raise ObjectNotFound(path) from None
-                raise
+            fd = open_in(above, path)
         try:
-            mode = os.fstat(fd).st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                raise ObjectNotFound(path)
             yield fd
         finally:
             os.close(fd)
@@ -125,12 +114,12 @@ class Tree:
     @contextmanager
     def held(self, path: str) -> Iterator[Held]:
         """The file at ``path``, locked. Raises ``ObjectNotFound``, or ``Busy`` when another holds it."""
-        with self.opened(path) as fd:
-            lock(fd, path)
-            with self.opened(path) as again:
-                if os.fstat(fd).st_ino != os.fstat(again).st_ino:
-                    raise Busy(path)  # replaced between opening and locking
-            yield Held(path, fd)
+        with self.directory(parent(path)) as above:
+            held = hold(above, path)
+        try:
+            yield held
+        finally:
+            os.close(held.fd)
 
     def entries(self, path: str) -> list[tuple[str, bool]]:
         """Names in a directory, sorted, and whether each is a directory; only files and directories count."""
@@ -227,6 +216,42 @@ class Tree:
                 finally:
                     os.close(fd)
         return swept
+
+
+def open_in(above: int, path: str) -> int:
+    """A descriptor of the file or directory ``path``, whose parent is open; the caller closes it.
+
+    Raises ``ObjectNotFound``, also for what is neither.
+    """
+    _check_visible(path)
+    try:
+        fd = os.open(name(path) or _ITSELF, _FILE, dir_fd=above)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            raise ObjectNotFound(path) from None
+        raise
+    mode = os.fstat(fd).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        os.close(fd)
+        raise ObjectNotFound(path)
+    return fd
+
+
+def hold(above: int, path: str) -> Held:
+    """The locked file ``path``, whose parent is open; the caller closes it. Raises as ``Tree.held``."""
+    fd = open_in(above, path)
+    try:
+        lock(fd, path)
+        try:
+            there = os.stat(name(path) or _ITSELF, dir_fd=above, follow_symlinks=False)
+        except FileNotFoundError:
+            raise ObjectNotFound(path) from None
+        if there.st_ino != os.fstat(fd).st_ino:
+            raise Busy(path)  # replaced between opening and locking
+    except BaseException:
+        os.close(fd)
+        raise
+    return Held(path, fd)
 
 
 def lock(fd: int, path: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import threading
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -164,7 +163,7 @@ class S3Backend:
         return sha256
 
     async def start(self, path: str, target: str) -> str:
-        async def run(_: threading.Event) -> None:
+        async def run() -> None:
             await self._bring(checked(path), target)
 
         return self._steps.start(path, target, run)
