@@ -35,12 +35,12 @@ from indigo_pid.application.identifiers import Rules
 from indigo_pid.application.index_keeper import IndexKeeper
 from indigo_pid.application.name_index import NameIndex
 from indigo_pid.application.reconcile import Reconciler
+from indigo_pid.application.registrars import Registrars
 from indigo_pid.consumers.on_record_published import on_record_published
 from indigo_pid.consumers.on_record_reserved import on_record_reserved
 from indigo_pid.consumers.on_record_updated import on_record_updated
 from indigo_pid.consumers.on_record_withdrawn import on_record_withdrawn
 from indigo_pid.domain.bucket import Bucket
-from indigo_pid.domain.circuit import Circuit
 from indigo_pid.sandbox.app import Account, SandboxRegistrar, create_sandbox
 from indigo_pid.sandbox.faults import FaultyRegistrar
 from indigo_pid.sandbox.store import SandboxStore
@@ -88,8 +88,9 @@ def build(
         transport=transport,
     )
     bucket = None if settings.datacite_url is None else Bucket(settings.datacite_rate, REGISTRAR_BURST)
-    registrar = DataCite(http, platform.clock, settings.datacite_repository, bucket)
-    deps = Deps(work, rules, registrar)
+    datacite = DataCite(http, platform.clock, settings.datacite_repository, settings.datacite_prefixes, bucket)
+    registrars = Registrars([datacite])
+    deps = Deps(work, rules, registrars)
     sandbox = (
         FaultyRegistrar(create_sandbox(_sandbox(settings, platform))) if settings.datacite_url is None else None
     )
@@ -114,7 +115,7 @@ def build(
     api.add_exception_handler(Refusal, tell_refusal)
     api.user_middleware.insert(0, Middleware(FastResolver, index=index, keeper=keeper))
     platform.health.add("resolver", keeper.check, live=True)
-    reconciler = Reconciler(work, registrar, platform.clock, Circuit())
+    reconciler = Reconciler(work, registrars, platform.clock)
     runtime = platform.runtime(
         api,
         migrations=MIGRATIONS,
@@ -153,5 +154,5 @@ def _is_sandbox(_method: str, path: str) -> bool:
 
 
 def _sandbox(settings: Settings, platform: Platform) -> SandboxRegistrar:
-    account = Account(settings.datacite_repository, settings.registrar_password, frozenset({settings.doi_prefix}))
+    account = Account(settings.datacite_repository, settings.registrar_password, settings.datacite_prefixes)
     return SandboxRegistrar(SandboxStore(platform.engine, platform.clock), account)

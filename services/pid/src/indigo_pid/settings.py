@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
+from indigo_contracts.repository import RecordKind
 from indigo_kernel.settings import ServiceSettings, settings_config
 from pydantic import (
     AnyHttpUrl,
@@ -14,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    StringConstraints,
     field_validator,
     model_validator,
 )
@@ -22,13 +24,19 @@ from indigo_pid.application.prefixes import Group, Prefixes
 from indigo_pid.domain.names import Naming
 
 SANDBOX_PATH = "/registrar"
+CROSSREF_SANDBOX_PATH = "/crossref"
 TEST_PREFIX = "10.5072"
 """DataCite's prefix for tests; names under it never resolve at doi.org."""
 
 _REAL_HOSTS = frozenset({"api.datacite.org"})
+_REAL_CROSSREF = "doi.crossref.org"
 
 
 _HANDLE_PREFIX = r"[0-9]+(\.[0-9A-Za-z]+)+"
+_EMAIL = r"^[^@\s]+@[^@\s]+$"
+
+DoiPrefix = Annotated[str, StringConstraints(pattern=r"^10\.[0-9]{4,9}$")]
+RegistrarName = Literal["datacite", "crossref"]
 
 
 class GroupSetting(BaseModel):
@@ -48,10 +56,14 @@ class Settings(ServiceSettings):
     handle_prefix: str = Field(
         default="21.T99999", pattern=f"^{_HANDLE_PREFIX}$", description="prefix of the internal PIDs"
     )
-    doi_prefix: str = Field(
-        default=TEST_PREFIX,
-        pattern=r"^10\.[0-9]{4,9}$",
-        description="prefix of the DOIs, a test prefix by default",
+    doi_prefix: DoiPrefix = Field(default=TEST_PREFIX, description="prefix of the DOIs, a test prefix by default")
+    doi_kinds: dict[RecordKind, DoiPrefix] = Field(
+        default_factory=dict,
+        description='kinds of records whose DOIs get another prefix, `{"dmp": "10.5555"}`',
+    )
+    doi_registrars: dict[DoiPrefix, RegistrarName] = Field(
+        default_factory=dict,
+        description='registrars of DOI prefixes, `{"10.5555": "crossref"}`; others are DataCite\'s',
     )
     naan: str = Field(
         default="99999",
@@ -87,6 +99,42 @@ class Settings(ServiceSettings):
         description="requests to the registrar a second from each `consume` process, after a burst of 50; the"
         " sandbox in this service takes what comes",
     )
+    crossref_url: AnyHttpUrl | None = Field(
+        default=None,
+        description="Crossref's deposit system, `https://doi.crossref.org`, or `https://test.crossref.org` for"
+        " tests; the sandbox in this service when absent",
+    )
+    crossref_rest_url: AnyHttpUrl = Field(
+        default=AnyHttpUrl("https://api.crossref.org"),
+        description="Crossref's REST API, where registered DOIs are listed; not asked while the sandbox is used",
+    )
+    crossref_login: str = Field(
+        default="indigo", description="`login_id` at Crossref: a role, or `name@example.org/role`"
+    )
+    crossref_password_file: Path | None = Field(
+        default=None,
+        description="file with the password of that login, read for each request; for the sandbox one is made"
+        " from the secret key when absent",
+    )
+    crossref_depositor: str = Field(
+        default="INDIGO", min_length=1, max_length=130, description="who deposits, as deposits say it"
+    )
+    crossref_email: str = Field(
+        default="depositor@example.org",
+        pattern=_EMAIL,
+        min_length=6,
+        max_length=200,
+        description="where Crossref sends its reports",
+    )
+    crossref_registrant: str = Field(
+        default="INDIGO", min_length=1, max_length=255, description="the organization that owns what is deposited"
+    )
+    crossref_database: str = Field(
+        default="INDIGO Preservation Repository",
+        min_length=1,
+        description="the title of the database all deposited datasets belong to",
+    )
+    crossref_seconds: float = Field(default=30.0, gt=0, description="seconds to wait for an answer of Crossref")
     resolver_directory: Path | None = Field(
         default=None,
         description="folder of this process alone where the resolver keeps all names, to answer without a database"
@@ -104,10 +152,22 @@ class Settings(ServiceSettings):
             return self
         if self.datacite_password is None:
             raise ValueError("Set INDIGO_PID_DATACITE_PASSWORD, the registrar's password for this repository")
-        if self.datacite_url.host in _REAL_HOSTS and self.doi_prefix == TEST_PREFIX:
+        if self.datacite_url.host in _REAL_HOSTS and TEST_PREFIX in self.datacite_prefixes:
             raise ValueError(
                 "Set INDIGO_PID_DOI_PREFIX: names under the test prefix must not reach DataCite itself"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _crossref_is_whole(self) -> Self:
+        if self.crossref_url is None:
+            return self
+        if self.crossref_password_file is None:
+            raise ValueError("Set INDIGO_PID_CROSSREF_PASSWORD_FILE, a file with the password of the login")
+        if self.crossref_email == type(self).model_fields["crossref_email"].default:
+            raise ValueError("Set INDIGO_PID_CROSSREF_EMAIL: Crossref sends its reports there")
+        if self.crossref_url.host == _REAL_CROSSREF and TEST_PREFIX in self.crossref_prefixes:
+            raise ValueError("Names under the test prefix must not reach Crossref itself")
         return self
 
     @field_validator("prefix_groups")
@@ -121,7 +181,21 @@ class Settings(ServiceSettings):
     @property
     def naming(self) -> Naming:
         more = tuple(prefix for prefix in self.prefix_groups if prefix != self.handle_prefix)
-        return Naming(self.handle_prefix, self.doi_prefix, self.naan, self.base_url, more)
+        return Naming(self.handle_prefix, self.doi_prefix, self.naan, self.base_url, more, self.doi_kinds)
+
+    @property
+    def datacite_prefixes(self) -> frozenset[str]:
+        """The DOI prefixes of DataCite."""
+        return self._doi_prefixes - self.crossref_prefixes
+
+    @property
+    def crossref_prefixes(self) -> frozenset[str]:
+        """The DOI prefixes of Crossref."""
+        return frozenset(prefix for prefix, name in self.doi_registrars.items() if name == "crossref")
+
+    @property
+    def _doi_prefixes(self) -> frozenset[str]:
+        return frozenset({self.doi_prefix, *self.doi_kinds.values(), *self.doi_registrars})
 
     @property
     def prefixes(self) -> Prefixes:
@@ -141,5 +215,27 @@ class Settings(ServiceSettings):
         """The password at the registrar."""
         if self.datacite_password is not None:
             return self.datacite_password.get_secret_value()
-        text = f"sandbox registrar {self.secret_key.get_secret_value()}"
+        return self._sandbox_password("registrar")
+
+    @property
+    def crossref_deposit_url(self) -> str:
+        """Base URL of Crossref's deposit system, without a slash at the end."""
+        return self._crossref(self.crossref_url)
+
+    @property
+    def crossref_list_url(self) -> str:
+        """Base URL of Crossref's REST API, without a slash at the end."""
+        return self._crossref(self.crossref_url and self.crossref_rest_url)
+
+    def crossref_password(self) -> str:
+        """The password at Crossref, as the file has it now. Raises ``OSError``."""
+        if self.crossref_password_file is None:
+            return self._sandbox_password("crossref")
+        return self.crossref_password_file.read_text(encoding="utf-8").strip()
+
+    def _crossref(self, url: AnyHttpUrl | None) -> str:
+        return str(url).rstrip("/") if url else self.base_url + CROSSREF_SANDBOX_PATH
+
+    def _sandbox_password(self, sandbox: str) -> str:
+        text = f"sandbox {sandbox} {self.secret_key.get_secret_value()}"
         return hashlib.sha256(text.encode()).hexdigest()

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 import pytest
 from indigo_contracts.dmp import Person
 from indigo_contracts.repository import RecordKind, RecordState
+from indigo_pid.adapters.datacite import event_for
+from indigo_pid.datacite.vocabularies import ResourceType
 from indigo_pid.domain.datacite import RESOURCE_TYPES, Relation, attributes_for, problems_of
+from indigo_pid.domain.doi import DoiState
 from indigo_pid.domain.identifier import Identifier
 from indigo_pid.domain.names import Naming
-from indigo_pid.sandbox.states import RESOURCE_TYPES as LISTED
 from indigo_pid.sandbox.states import State, flaws
 
 NAMING = Naming("21.T99999", "10.5072", "99999", "https://pid.example.org")
@@ -105,4 +107,18 @@ def test_what_a_registrar_would_refuse_is_known_before(record, changes, pointer)
 
 def test_every_kind_has_a_type_of_the_schema():
     assert set(RESOURCE_TYPES) == set(RecordKind)
-    assert {general for general, _ in RESOURCE_TYPES.values()} <= LISTED
+    assert {general for general, _ in RESOURCE_TYPES.values()} <= set(ResourceType)
+
+
+@pytest.mark.parametrize(
+    ("desired", "observed", "event"),
+    [
+        (DoiState.FINDABLE, None, "publish"),
+        (DoiState.FINDABLE, DoiState.REGISTERED, "publish"),
+        (DoiState.REGISTERED, None, "register"),
+        (DoiState.REGISTERED, DoiState.DRAFT, "register"),
+        (DoiState.REGISTERED, DoiState.FINDABLE, "hide"),
+    ],
+)
+def test_the_event_follows_from_what_was_seen(desired, observed, event):
+    assert event_for(desired, observed) == event

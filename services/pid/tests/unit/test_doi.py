@@ -31,20 +31,6 @@ def test_wanting_the_same_again_is_no_revision():
     assert one.want(DoiState.FINDABLE, {"a": 2}, now=NOW).revision == 2
 
 
-@pytest.mark.parametrize(
-    ("desired", "observed", "event"),
-    [
-        (DoiState.FINDABLE, None, "publish"),
-        (DoiState.FINDABLE, DoiState.REGISTERED, "publish"),
-        (DoiState.REGISTERED, None, "register"),
-        (DoiState.REGISTERED, DoiState.DRAFT, "register"),
-        (DoiState.REGISTERED, DoiState.FINDABLE, "hide"),
-    ],
-)
-def test_the_event_follows_from_what_was_seen(desired, observed, event):
-    assert doi(desired=desired, observed_state=observed).event == event
-
-
 def test_an_answer_to_an_older_revision_leaves_the_newer_one_pending():
     newer = doi().want(DoiState.FINDABLE, {"a": 2}, now=NOW)
     seen = newer.seen(DoiState.FINDABLE, revision=1, now=NOW)

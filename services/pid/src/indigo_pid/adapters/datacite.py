@@ -8,22 +8,27 @@ the DOI's state is ignored without an error, so the state in the reply is what c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
+from indigo_contracts.problems import FieldError
 from indigo_kernel.clock import Clock
 from pydantic import BaseModel, ValidationError
 
-from indigo_pid.application.ports import RegistrarDown, RegistrarRefused, Remote, RemoteDoi
+from indigo_pid.application.ports import Reached, RegistrarDown, RegistrarRefused, RemoteDoi, Underway
 from indigo_pid.domain.bucket import Bucket
-from indigo_pid.domain.doi import DoiState, Event
+from indigo_pid.domain.datacite import problems_of
+from indigo_pid.domain.doi import Doi, DoiState
 
 MEDIA_TYPE = "application/vnd.api+json"
+
+Event = Literal["publish", "register", "hide"]
+"""What a client asks of a DOI besides its attributes."""
 
 TRY_AGAIN = frozenset({401, 404, 407, 408, 409, 421, 423, 425, 429})
 """Client errors that are not about the DOI: wrong credentials or a wrong base URL, which an operator mends, and
@@ -81,26 +86,56 @@ class DataCite:
     ``account`` is the repository whose DOIs are listed. With a ``bucket`` requests wait for its tokens.
     """
 
-    def __init__(self, http: httpx.AsyncClient, clock: Clock, account: str, bucket: Bucket | None = None) -> None:
+    name = "datacite"
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        clock: Clock,
+        account: str,
+        prefixes: Collection[str],
+        bucket: Bucket | None = None,
+    ) -> None:
         self._http = http
         self._clock = clock
         self._account = account
+        self._prefixes = frozenset(prefixes)
         self._bucket = bucket
+
+    @property
+    def prefixes(self) -> Collection[str]:
+        return self._prefixes
 
     @property
     def base_url(self) -> str:
         return str(self._http.base_url).rstrip("/")
 
-    async def put(self, doi: str, attributes: Mapping[str, Any], event: Event) -> Remote:
-        body = {"data": {"type": "dois", "attributes": {**attributes, "doi": doi, "event": event}}}
+    def problems(self, doi: Doi) -> Sequence[FieldError]:
+        return problems_of(doi.doi, doi.attributes)
+
+    async def bring(self, doi: Doi) -> Reached | Underway:
+        """Ask; and once more with the right event when the state in the reply shows it was another one before."""
+        remote = await self._put(doi, event_for(doi.desired, doi.observed_state))
+        if remote.state is not doi.desired:
+            remote = await self._put(doi, event_for(doi.desired, remote.state))
+        if remote.state is not doi.desired:
+            reason = f"The registrar has it in the state {remote.state}, not in {doi.desired}"
+        elif remote.registered is None:
+            reason = "The registrar has not written the DOI into the resolver yet"
+        else:
+            return Reached()
+        return Underway(reason, state=remote.state, failed=True)
+
+    async def _put(self, doi: Doi, event: Event) -> _Attributes:
+        body = {"data": {"type": "dois", "attributes": {**doi.attributes, "doi": doi.doi, "event": event}}}
         response = await self._ask(
             "PUT",
             # Without these two the reply has publisher and affiliations without their identifiers.
-            f"/dois/{quote(doi, safe='/')}?publisher=true&affiliation=true",
+            f"/dois/{quote(doi.doi, safe='/')}?publisher=true&affiliation=true",
             json=body,
             headers={"content-type": MEDIA_TYPE, "accept": MEDIA_TYPE},
         )
-        return self._remote(doi, response)
+        return self._remote(doi.doi, response)
 
     async def listed(self) -> AsyncIterator[Sequence[RemoteDoi]]:
         cursor: str | None = "1"
@@ -134,14 +169,14 @@ class DataCite:
         raise RegistrarDown(reason, retry_after=self._retry_after(response))
 
     @staticmethod
-    def _remote(doi: str, response: httpx.Response) -> Remote:
+    def _remote(doi: str, response: httpx.Response) -> _Attributes:
         try:
             attributes = _Answer.model_validate_json(response.content).data.attributes
         except ValidationError as error:
             raise RegistrarDown(f"The answer cannot be read: {error.errors()[0]['msg']}") from error
         if attributes.doi.lower() != doi.lower():
             raise RegistrarDown(f"The answer is about another DOI, {attributes.doi}")
-        return Remote(attributes.state, resolves=attributes.registered is not None)
+        return attributes
 
     def _retry_after(self, response: httpx.Response) -> timedelta | None:
         value = response.headers.get("retry-after", "").strip()
@@ -155,6 +190,13 @@ class DataCite:
             except (ValueError, TypeError):
                 return None  # neither seconds nor a date: as good as absent
         return max(timedelta(0), min(wait, _LONGEST_WAIT))
+
+
+def event_for(desired: DoiState, observed: DoiState | None) -> Event:
+    """What takes DataCite from the state it was seen in to the wanted one."""
+    if desired is DoiState.FINDABLE:
+        return "publish"
+    return "hide" if observed is DoiState.FINDABLE else "register"
 
 
 def _reason(response: httpx.Response) -> str:

@@ -10,7 +10,8 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_pid.application.identifiers import Rules
-from indigo_pid.application.ports import Registrar, Work
+from indigo_pid.application.ports import Work
+from indigo_pid.application.registrars import Registrars
 
 
 class ApiWork(Work, Protocol):
@@ -21,8 +22,8 @@ class ApiWork(Work, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """A new transaction for each request, the rules names are made by, and the registrar of DOIs."""
+    """A new transaction for each request, the rules names are made by, and the registrars of DOIs."""
 
     work: Callable[[], AbstractAsyncContextManager[ApiWork]]
     rules: Rules
-    registrar: Registrar
+    registrars: Registrars

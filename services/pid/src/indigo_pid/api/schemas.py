@@ -229,28 +229,32 @@ class DoiView(BaseModel):
     doi: str
     handle: str
     record_id: str | None
+    registrar: str | None = Field(description="the registrar of its prefix; none when none is set (any more)")
     status: DoiStatus
     desired_state: DoiState
     observed_state: DoiState | None = Field(description="the state in the registrar's last answer")
     observed_at: AwareDatetime | None
     attempts: int = Field(description="tries without success since it was last changed")
     reason: str | None = Field(description="why the last try did not do")
+    note: str | None = Field(description="what the registrar did otherwise than it was wanted, or warned of")
     next_try_at: AwareDatetime | None
     revision: int
     attributes: dict[str, Any] = Field(description="the DataCite attributes that are wanted")
 
     @classmethod
-    def of(cls, doi: Doi) -> Self:
+    def of(cls, doi: Doi, registrar: str | None) -> Self:
         return cls(
             doi=doi.doi,
             handle=doi.handle,
             record_id=doi.record_id,
+            registrar=registrar,
             status=doi.status,
             desired_state=doi.desired,
             observed_state=doi.observed_state,
             observed_at=doi.observed_at,
             attempts=doi.attempts,
             reason=doi.problem,
+            note=doi.note,
             next_try_at=doi.next_try_at,
             revision=doi.revision,
             attributes=dict(doi.attributes),
@@ -258,25 +262,27 @@ class DoiView(BaseModel):
 
 
 class DriftItem(BaseModel):
-    """One difference between what is wanted and what the registrar lists."""
+    """One difference between what is wanted and what a registrar lists."""
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
     doi: str
+    registrar: str
     difference: Difference
     wanted: str | None
     found: str | None
 
 
 class DriftView(BaseModel):
-    """What the registrar lists for the account, held against what is wanted."""
+    """What the registrars list, held against what is wanted."""
 
     model_config = ConfigDict(frozen=True)
 
-    remote: int = Field(description="DOIs the registrar lists")
+    remote: int = Field(description="DOIs the registrars list")
     compared: int = Field(description="of these, registrations that are done here")
     in_progress: int = Field(description="of these, registrations that are not done here")
-    complete: bool = Field(description="false when the registrar has more than was read")
+    complete: bool = Field(description="false when a registrar has more than was read, or could not be asked")
+    unreachable: dict[str, str] = Field(description="registrars that could not be asked, and why")
     counts: dict[Difference, int]
     items: list[DriftItem] = Field(description="the first 1000 differences")
 
@@ -287,6 +293,7 @@ class DriftView(BaseModel):
             compared=report.compared,
             in_progress=report.in_progress,
             complete=report.complete,
+            unreachable=report.unreachable,
             counts=report.counts,
             items=[DriftItem.model_validate(one) for one in report.told],
         )

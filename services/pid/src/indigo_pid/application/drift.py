@@ -1,4 +1,4 @@
-"""Where a registrar and this service disagree: everything it lists, held against everything that is wanted."""
+"""Where registrars and this service disagree: all they list, held against all that is wanted."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from enum import StrEnum
 from indigo_kernel.auth.principal import Principal
 from indigo_kernel.auth.scopes import Scope
 
-from indigo_pid.application.ports import NewWork, Registrar, RemoteDoi
+from indigo_pid.application.ports import NewWork, Registrar, RegistrarDown, RegistrarRefused, RemoteDoi
+from indigo_pid.application.registrars import Registrars
 from indigo_pid.domain.doi import Doi, DoiStatus
 
 MAX_PAGES = 500
-"""Pages of the registrar that are read at most, of up to 1000 DOIs each."""
+"""Pages of a registrar that are read at most, of up to 1000 DOIs each."""
 
 MAX_TOLD = 1000
 """Differences told one by one; all are counted."""
@@ -37,6 +38,7 @@ class Drift:
     """One difference."""
 
     doi: str
+    registrar: str
     difference: Difference
     wanted: str | None
     found: str | None
@@ -44,13 +46,15 @@ class Drift:
 
 @dataclass(slots=True)
 class DriftReport:
-    """What a comparison found. ``complete`` unless the registrar has more than was read."""
+    """What a comparison found. ``complete`` unless a registrar has more than was read, or was not there."""
 
     remote: int = 0
     compared: int = 0
     in_progress: int = 0
-    """Listed by the registrar, and its registration here is not done: no difference yet."""
+    """Listed by a registrar, and its registration here is not done: no difference yet."""
     complete: bool = True
+    unreachable: dict[str, str] = field(default_factory=dict)
+    """Registrars that could not be asked, and why."""
     counts: dict[Difference, int] = field(default_factory=lambda: dict.fromkeys(Difference, 0))
     told: list[Drift] = field(default_factory=list)
 
@@ -61,13 +65,27 @@ class DriftReport:
             self.told.append(drift)
 
 
-async def find_drift(work: NewWork, registrar: Registrar, who: Principal) -> DriftReport:
-    """Compare every DOI the registrar lists for the account with what is wanted of it. For operators.
+async def find_drift(work: NewWork, registrars: Registrars, who: Principal) -> DriftReport:
+    """Compare every DOI the registrars list with what is wanted of it. For operators.
 
-    Nothing is changed. Raises ``RegistrarDown`` and ``RegistrarRefused``.
+    Nothing is changed. Raises ``RegistrarDown`` when none of them could be asked.
     """
     who.require(Scope.OPERATOR)
     report = DriftReport()
+    asked = 0
+    for registrar in registrars:
+        asked += 1
+        try:
+            await _compare_all(work, report, registrar)
+        except (RegistrarDown, RegistrarRefused) as error:
+            report.complete = False
+            report.unreachable[registrar.name] = error.reason
+    if len(report.unreachable) == asked:
+        raise RegistrarDown("; ".join(f"{name}: {reason}" for name, reason in report.unreachable.items()))
+    return report
+
+
+async def _compare_all(work: NewWork, report: DriftReport, registrar: Registrar) -> None:
     seen: set[str] = set()
     pages = 0
     async for page in registrar.listed():
@@ -75,39 +93,41 @@ async def find_drift(work: NewWork, registrar: Registrar, who: Principal) -> Dri
             known = {one.doi: one for one in await reading.dois.named([each.doi for each in page])}
         for remote in page:
             seen.add(remote.doi)
-            _compare(report, remote, known.get(remote.doi))
+            _compare(report, registrar, remote, known.get(remote.doi))
         report.remote += len(page)
         pages += 1
         if pages == MAX_PAGES:
             report.complete = False
-            return report
-    await _missing(work, report, seen)
-    return report
+            return
+    await _missing(work, report, registrar, seen)
 
 
-def _compare(report: DriftReport, remote: RemoteDoi, wanted: Doi | None) -> None:
+def _compare(report: DriftReport, registrar: Registrar, remote: RemoteDoi, wanted: Doi | None) -> None:
+    def differs(difference: Difference, here: str | None, there: str | None) -> None:
+        report.note(Drift(remote.doi, registrar.name, difference, here, there))
+
     if wanted is None:
-        report.note(Drift(remote.doi, Difference.UNKNOWN, None, remote.state.value))
+        differs(Difference.UNKNOWN, None, None if remote.state is None else remote.state.value)
         return
     if wanted.status is not DoiStatus.DONE:
         report.in_progress += 1
         return
     report.compared += 1
-    if remote.state is not wanted.desired:
-        report.note(Drift(remote.doi, Difference.STATE, wanted.desired.value, remote.state.value))
+    if remote.state not in {None, wanted.desired}:
+        differs(Difference.STATE, wanted.desired.value, str(remote.state))
     url = wanted.attributes.get("url")
     if remote.url != url:
-        report.note(Drift(remote.doi, Difference.URL, url, remote.url))
+        differs(Difference.URL, url, remote.url)
 
 
-async def _missing(work: NewWork, report: DriftReport, seen: set[str]) -> None:
+async def _missing(work: NewWork, report: DriftReport, registrar: Registrar, seen: set[str]) -> None:
     after: str | None = None
     while True:
         async with work() as reading:
             done: Sequence[Doi] = await reading.dois.listed(DoiStatus.DONE, after=after, limit=_BATCH)
         for doi in done:
-            if doi.doi not in seen:
-                report.note(Drift(doi.doi, Difference.MISSING, doi.desired.value, None))
+            if doi.doi not in seen and doi.doi.partition("/")[0] in registrar.prefixes:
+                report.note(Drift(doi.doi, registrar.name, Difference.MISSING, doi.desired.value, None))
         if len(done) < _BATCH:
             return
         after = done[-1].doi

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 from indigo_contracts.envelope import Envelope, Fact
 from indigo_contracts.pid import IdentifierState
+from indigo_contracts.problems import FieldError
 from indigo_kernel.db.uow import Job
 
-from indigo_pid.domain.doi import Doi, DoiState, DoiStatus, Event
+from indigo_pid.domain.doi import Doi, DoiState, DoiStatus
 from indigo_pid.domain.history import Entry
 from indigo_pid.domain.identifier import Identifier
 from indigo_pid.domain.names import Name
@@ -117,19 +118,31 @@ NewWork = Callable[[], AbstractAsyncContextManager[Work]]
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
-    """What a registrar answered about a DOI. ``resolves`` once its handle is written (``registered`` is set)."""
+class Reached:
+    """The registrar has what is wanted of a DOI; ``note`` says what it did otherwise, or warned of."""
 
-    state: DoiState
-    resolves: bool
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """The registrar does not have it yet: ask again ``after`` this long, or as after a failure if ``None``.
+
+    ``state`` is what it was seen to have meanwhile. A ``failed`` try counts as one without success.
+    """
+
+    reason: str
+    after: timedelta | None = None
+    state: DoiState | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteDoi:
-    """A DOI as a registrar lists it."""
+    """A DOI as a registrar lists it; ``state`` is ``None`` where the registrar has no such thing."""
 
     doi: str
-    state: DoiState
+    state: DoiState | None
     url: str | None
 
 
@@ -151,13 +164,32 @@ class RegistrarRefused(Exception):
 
 
 class Registrar(Protocol):
+    """Somebody who registers the DOIs under some prefixes. Asking again for the same does no harm."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in settings and in answers."""
+        ...
+
     @property
     def base_url(self) -> str: ...
 
-    async def put(self, doi: str, attributes: Mapping[str, Any], event: Event) -> Remote:
-        """Create or replace a DOI. Safe to repeat. Raises ``RegistrarDown`` or ``RegistrarRefused``."""
+    @property
+    def prefixes(self) -> Collection[str]:
+        """The DOI prefixes it has."""
+        ...
+
+    def problems(self, doi: Doi) -> Sequence[FieldError]:
+        """What it would refuse, known without asking."""
+        ...
+
+    async def bring(self, doi: Doi) -> Reached | Underway:
+        """Bring the registrar to what is wanted of ``doi``, or see how far that is.
+
+        Raises ``RegistrarDown``, or ``RegistrarRefused`` for good.
+        """
         ...
 
     def listed(self) -> AsyncIterator[Sequence[RemoteDoi]]:
-        """Every DOI of the account, page by page. Raises ``RegistrarDown`` or ``RegistrarRefused``."""
+        """Every DOI under the prefixes, page by page. Raises ``RegistrarDown`` or ``RegistrarRefused``."""
         ...

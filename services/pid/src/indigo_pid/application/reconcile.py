@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
 from typing import NoReturn
@@ -11,9 +12,16 @@ from indigo_kernel.clock import Clock
 from indigo_kernel.db.jobs import Later
 from indigo_kernel.db.uow import Job
 
-from indigo_pid.application.ports import NewWork, Registrar, RegistrarDown, RegistrarRefused, Remote, Work
+from indigo_pid.application.ports import (
+    NewWork,
+    Reached,
+    RegistrarDown,
+    RegistrarRefused,
+    Underway,
+    Work,
+)
+from indigo_pid.application.registrars import Registrars
 from indigo_pid.domain.circuit import Circuit, backoff
-from indigo_pid.domain.datacite import problems_of
 from indigo_pid.domain.doi import Doi, DoiStatus
 
 log = structlog.get_logger()
@@ -22,15 +30,16 @@ log = structlog.get_logger()
 class Reconciler:
     """The handler of the jobs of kind ``doi``.
 
-    A request may be repeated any number of times: the name is ours and the registrar replaces what it has.
-    So a lost reply, a worker killed half way, or two of them cost a request and nothing else.
+    A registrar may be asked any number of times: the name is ours and it replaces what it has. So a lost reply,
+    a worker killed half way, or two of them cost a request and nothing else. One registrar that is ill does not
+    hold up the others.
     """
 
-    def __init__(self, work: NewWork, registrar: Registrar, clock: Clock, circuit: Circuit) -> None:
+    def __init__(self, work: NewWork, registrars: Registrars, clock: Clock) -> None:
         self._work = work
-        self._registrar = registrar
+        self._registrars = registrars
         self._clock = clock
-        self._circuit = circuit
+        self._circuits: defaultdict[str, Circuit] = defaultdict(Circuit)
 
     async def handle(self, job: Job) -> None:
         """Bring one DOI to what is wanted. Raises ``Later`` when the registrar could not be asked or was ill."""
@@ -40,25 +49,33 @@ class Reconciler:
             raise LookupError(f"no registration of {job.key}")
         if doi.status is not DoiStatus.PENDING:
             return
-        if problems := problems_of(doi.doi, dict(doi.attributes)):
+        registrar = self._registrars.of(doi.doi)
+        if registrar is None:
+            await self._refused(job, doi, "No registrar is set for the prefix of this DOI")
+            return
+        if problems := registrar.problems(doi):
             reason = "; ".join(f"{one.pointer}: {one.detail}" for one in problems)
             await self._refused(job, doi, f"The metadata is not complete. {reason}")
             return
-        pause = self._circuit.wait(self._clock.now())
+        circuit = self._circuits[registrar.name]
+        pause = circuit.wait(self._clock.now())
         if pause is not None:
             await self._later(
                 job, "The registrar does not answer; it is left alone for a while", pause, counts=False
             )
         try:
-            remote = await self._bring(doi)
+            answer = await registrar.bring(doi)
         except RegistrarRefused as refusal:
-            self._circuit.succeeded()
+            circuit.succeeded()
             await self._refused(job, doi, refusal.reason)
             return
         except RegistrarDown as down:
-            await self._later(job, down.reason, self._pause(doi, down), counts=True)
-        self._circuit.succeeded()
-        await self._seen(job, doi, remote)
+            await self._later(job, down.reason, self._pause(circuit, doi, down), counts=True)
+        circuit.succeeded()
+        if isinstance(answer, Underway):
+            await self._waiting(job, doi, answer)
+        else:
+            await self._reached(job, doi, answer)
 
     async def give_up(self, job: Job, error: BaseException) -> None:
         """The worker stops trying because of an error of ours: say so where people look."""
@@ -67,35 +84,29 @@ class Reconciler:
             if current is not None and current.status is DoiStatus.PENDING:
                 await self._save(work, current.refused(f"It could not be processed here: {error!r}"))
 
-    async def _bring(self, doi: Doi) -> Remote:
-        """Ask; and once more with the right event when the state in the reply shows it was another one before."""
-        remote = await self._registrar.put(doi.doi, doi.attributes, doi.event)
-        if remote.state is doi.desired:
-            return remote
-        return await self._registrar.put(doi.doi, doi.attributes, replace(doi, observed_state=remote.state).event)
-
-    def _pause(self, doi: Doi, down: RegistrarDown) -> timedelta:
+    def _pause(self, circuit: Circuit, doi: Doi, down: RegistrarDown) -> timedelta:
         now = self._clock.now()
-        self._circuit.failed(now)
+        circuit.failed(now)
         pause = backoff(doi.attempts + 1)
         if down.retry_after is None:
             return pause
-        self._circuit.asked_to_wait(now + down.retry_after)
+        circuit.asked_to_wait(now + down.retry_after)
         return max(pause, down.retry_after)
 
-    async def _seen(self, job: Job, doi: Doi, remote: Remote) -> None:
+    async def _reached(self, job: Job, doi: Doi, answer: Reached) -> None:
         async with self._work() as work:
             current = await self._locked(work, doi.doi)
-            if remote.state is doi.desired and remote.resolves:
-                await self._save(work, current.seen(remote.state, revision=doi.revision, now=work.now))
-                await work.finish(job)
-                return
-            await work.dois.save(replace(current, observed_state=remote.state, version=current.version + 1))
-        if remote.state is doi.desired:
-            problem = "The registrar has not written the DOI into the resolver yet"
-        else:
-            problem = f"The registrar has it in the state {remote.state}, not in {doi.desired}"
-        await self._later(job, problem, backoff(doi.attempts + 1), counts=True)
+            seen = current.seen(doi.desired, revision=doi.revision, now=work.now, note=answer.note)
+            await self._save(work, seen)
+            await work.finish(job)
+
+    async def _waiting(self, job: Job, doi: Doi, answer: Underway) -> NoReturn:
+        if answer.state is not None:
+            async with self._work() as work:
+                current = await self._locked(work, doi.doi)
+                await work.dois.save(replace(current, observed_state=answer.state, version=current.version + 1))
+        pause = backoff(doi.attempts + 1) if answer.after is None else answer.after
+        await self._later(job, answer.reason, pause, counts=answer.failed)
 
     async def _refused(self, job: Job, doi: Doi, reason: str) -> None:
         async with self._work() as work:
@@ -114,7 +125,8 @@ class Reconciler:
 
     async def _save(self, work: Work, doi: Doi) -> None:
         await work.dois.save(doi)
-        fact = doi.outcome(self._registrar.base_url)
+        registrar = self._registrars.of(doi.doi)
+        fact = doi.outcome("" if registrar is None else registrar.base_url)
         if fact is not None:
             work.emit(fact, subject=doi.subject, version=doi.version)
 

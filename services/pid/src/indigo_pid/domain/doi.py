@@ -10,21 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from indigo_contracts.pid import DoiFailed, DoiHidden, DoiRegistered
 from indigo_contracts.repository import PlanLink
 from indigo_kernel.problems import Conflict
 
-Event = Literal["publish", "register", "hide"]
-"""What a DataCite client asks of a DOI (DataCite REST API, attribute ``event``)."""
-
 
 class DoiState(StrEnum):
-    """The states a DOI has at DataCite. Nothing returns to ``draft``."""
+    """What a DOI is to be at a registrar, in DataCite's words. Nothing returns to ``draft``."""
 
     DRAFT = "draft"
     REGISTERED = "registered"
+    """It resolves and is not shown to those who search; of something withdrawn, to its tombstone."""
     FINDABLE = "findable"
 
 
@@ -58,6 +56,8 @@ class Doi:
     """Tries for this revision that the registrar did not answer well."""
     problem: str | None = None
     """Why the last try did not do."""
+    note: str | None = None
+    """What the registrar did otherwise than it was wanted, or warned of, when it did it."""
     failed: bool = False
     next_try_at: datetime | None = None
 
@@ -75,17 +75,6 @@ class Doi:
         """The subject of its events."""
         return f"dois/{self.doi}"
 
-    @property
-    def event(self) -> Event:
-        """What takes the registrar from the state it was seen in to the wanted one.
-
-        An event that does not fit its state DataCite ignores without an error: whoever sends it looks at the
-        state in the reply.
-        """
-        if self.desired is DoiState.FINDABLE:
-            return "publish"
-        return "hide" if self.observed_state is DoiState.FINDABLE else "register"
-
     def want(self, desired: DoiState, attributes: Mapping[str, Any], *, now: datetime) -> Doi:
         """The same DOI with a new revision of what is wanted; ``self`` when that is wanted already."""
         if (desired, attributes) == (self.desired, self.attributes):
@@ -95,11 +84,12 @@ class Doi:
     def retry(self, *, now: datetime, even_if_done: bool = False) -> Doi:
         """Try at once. Raises ``Conflict`` when there is nothing to do.
 
-        ``even_if_done`` because the registrar was seen to have something else since.
+        ``even_if_done`` because the registrar was seen to have something else since. It is a revision of its
+        own: an answer to what was asked before does not count.
         """
         if self.status is DoiStatus.SET_ASIDE or (self.status is DoiStatus.DONE and not even_if_done):
             raise Conflict(f"{self.doi} needs nothing of the registrar: {self.status}")
-        return self._again(now, observed_revision=None)
+        return self._again(now, revision=self.revision + 1)
 
     def postponed(self, problem: str, until: datetime, *, counts: bool) -> Doi:
         """The registrar could not be asked, or could not answer. ``counts`` when it was really tried."""
@@ -111,12 +101,14 @@ class Doi:
             version=self.version + 1,
         )
 
-    def seen(self, state: DoiState, *, revision: int, now: datetime) -> Doi:
+    def seen(self, state: DoiState, *, revision: int, now: datetime, note: str | None = None) -> Doi:
         """The registrar answered ``revision`` with ``state``."""
         seen = replace(
             self, observed_state=state, observed_revision=revision, observed_at=now, version=self.version + 1
         )
-        return replace(seen, problem=None, next_try_at=None, attempts=0) if revision == self.revision else seen
+        if revision != self.revision:
+            return seen
+        return replace(seen, problem=None, note=note, next_try_at=None, attempts=0)
 
     def refused(self, reason: str) -> Doi:
         """Nothing but a change, or an operator, makes trying again worthwhile."""
@@ -140,5 +132,7 @@ class Doi:
         return DoiRegistered(**common, state="findable", observed_at=self.observed_at)
 
     def _again(self, now: datetime, **changes: Any) -> Doi:
-        changed = replace(self, failed=False, problem=None, attempts=0, version=self.version + 1, **changes)
+        changed = replace(
+            self, failed=False, problem=None, note=None, attempts=0, version=self.version + 1, **changes
+        )
         return replace(changed, next_try_at=None if changed.desired is DoiState.DRAFT else now)

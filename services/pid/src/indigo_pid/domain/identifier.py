@@ -90,7 +90,8 @@ class Identifier:
         With a ``prefix`` it is a handle and nothing else: an ARK ends in a check character, and its hyphens
         mean nothing, which is true of the suffixes made here only.
         """
-        faces = naming.faces(suffix) if prefix is None else naming.handle_alone(prefix, suffix)
+        named = record.kind if record else kind
+        faces = naming.faces(suffix, named) if prefix is None else naming.handle_alone(prefix, suffix)
         return cls(
             handle=faces.handle,
             ark=faces.ark,
@@ -100,7 +101,7 @@ class Identifier:
             version=1,
             created_at=now,
             updated_at=now,
-            kind=record.kind if record else kind,
+            kind=named,
             metadata=metadata,
             owner=owner,
             record=essence(record) if record else None,

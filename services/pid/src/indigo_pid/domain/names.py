@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 import string
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from indigo_contracts.repository import RecordKind
 
 from indigo_pid.domain.suffix import is_valid_suffix, looks_made
 
@@ -53,14 +56,17 @@ class Naming:
     base_url: str
     more_prefixes: tuple[str, ...] = ()
     """Other prefixes handles are named under here."""
+    doi_prefixes: Mapping[RecordKind, str] = field(default_factory=dict)
+    """Other prefixes for the DOIs of records of some kinds."""
 
-    def faces(self, suffix: str) -> Faces:
-        """The names that share ``suffix``."""
+    def faces(self, suffix: str, kind: RecordKind | None = None) -> Faces:
+        """The names that share ``suffix``, of something of ``kind``."""
         handle = f"{self.handle_prefix}/{suffix}"
+        doi_prefix = self.doi_prefix if kind is None else self.doi_prefixes.get(kind, self.doi_prefix)
         return Faces(
             handle=handle,
             ark=f"ark:/{self.naan}/{suffix}",
-            doi=f"{self.doi_prefix}/{suffix}",
+            doi=f"{doi_prefix}/{suffix}",
             resolver_url=f"{self.base_url}/{handle}",
         )
 
@@ -74,7 +80,7 @@ class Naming:
         prefix = name.key.partition("/")[0]
         ours = {
             Scheme.HANDLE: (self.handle_prefix, *self.more_prefixes),
-            Scheme.DOI: (self.doi_prefix,),
+            Scheme.DOI: (self.doi_prefix, *self.doi_prefixes.values()),
             Scheme.ARK: (self.naan,),
         }
         return prefix in map(ascii_lower, ours[name.scheme])

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from indigo_pid.datacite.vocabularies import ResourceType
+
 
 class State(StrEnum):
     DRAFT = "draft"
@@ -54,16 +56,7 @@ OBJECT_LISTS: dict[str, str] = {
 }
 """Attributes that are lists of objects, with the name an error message has for one of them."""
 
-RESOURCE_TYPES = frozenset(
-    {
-        "Audiovisual", "Award", "Book", "BookChapter", "Collection", "ComputationalNotebook",
-        "ConferencePaper", "ConferenceProceeding", "DataPaper", "Dataset", "Dissertation", "Event", "Image",
-        "Instrument", "InteractiveResource", "Journal", "JournalArticle", "Model", "OutputManagementPlan",
-        "PeerReview", "PhysicalObject", "Poster", "Preprint", "Presentation", "Project", "Report",
-        "Service", "Software", "Sound", "Standard", "StudyRegistration", "Text", "Workflow", "Other",
-    }
-)  # fmt: skip
-
+_RESOURCE_TYPES = frozenset(one.value for one in ResourceType)
 _DOI = re.compile(r"10\.\d{4,9}/[-._;()/:a-zA-Z0-9*~$=]+")
 _URL = re.compile(r"(?:ftp|http|https)://\S+")
 _YEAR = re.compile(r"\d{4}")
@@ -119,9 +112,13 @@ def _shape_flaws(attributes: Mapping[str, Any]) -> list[Flaw]:
     types = attributes.get("types")
     if types is not None and not isinstance(types, dict):
         found.append(Flaw("types", f"Types '{types}' should be an object instead of a string."))
-    elif types and types.get("resourceTypeGeneral") not in RESOURCE_TYPES | {None}:
-        found.append(Flaw("types", f"Resource type general '{types['resourceTypeGeneral']}' is not supported."))
+    elif types and not _is_general_type(general := types.get("resourceTypeGeneral")):
+        found.append(Flaw("types", f"Resource type general '{general}' is not supported."))
     return found
+
+
+def _is_general_type(given: object) -> bool:
+    return given is None or (isinstance(given, str) and given in _RESOURCE_TYPES)
 
 
 def _missing(doi: str, attributes: Mapping[str, Any]) -> list[Flaw]:

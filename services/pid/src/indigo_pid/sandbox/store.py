@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from indigo_pid.sandbox.states import State
 from indigo_pid.sandbox.tables import sandbox_tables
 
-_dois = sandbox_tables(sa.MetaData())
+_dois = sandbox_tables(sa.MetaData()).dois
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:key)")
 
 

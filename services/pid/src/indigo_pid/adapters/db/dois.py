@@ -62,6 +62,7 @@ def _values(doi: Doi) -> dict[str, Any]:
         "observed_at": doi.observed_at,
         "attempts": doi.attempts,
         "problem": doi.problem,
+        "note": doi.note,
         "failed": doi.failed,
         "next_try_at": doi.next_try_at,
     }
@@ -82,6 +83,7 @@ def _doi(row: sa.Row[Any]) -> Doi:
         observed_at=row.observed_at,
         attempts=row.attempts,
         problem=row.problem,
+        note=row.note,
         failed=row.failed,
         next_try_at=row.next_try_at,
     )

@@ -89,7 +89,41 @@ dois = sa.Table(
     sa.Column("observed_at", Instant),
     sa.Column("attempts", sa.BigInteger, nullable=False),
     sa.Column("problem", sa.Text),
+    sa.Column("note", sa.Text, comment="what the registrar did otherwise, or warned of"),
     sa.Column("failed", sa.Boolean, nullable=False),
     sa.Column("next_try_at", Instant),
     sa.Index("ix_dois_status", "status", "doi"),
+)
+
+crossref_batches = sa.Table(
+    "crossref_batches",
+    metadata,
+    sa.Column("batch_id", sa.Text, primary_key=True),
+    sa.Column("lane", sa.Text, nullable=False),
+    sa.Column("timestamp", sa.BigInteger, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("sends", sa.BigInteger, nullable=False),
+    sa.Column("accepted_at", Instant),
+    sa.Column("polls", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.BigInteger, nullable=False, comment="in a row"),
+    sa.Column("standing", sa.Text, nullable=False, comment="for people: how far it is, or what went wrong"),
+    sa.Column("next_at", Instant, nullable=False),
+    sa.Index("ix_crossref_batches_lane", "lane"),
+)
+
+crossref_deposits = sa.Table(
+    "crossref_deposits",
+    metadata,
+    sa.Column("doi", sa.Text, primary_key=True),
+    sa.Column("revision", sa.BigInteger, nullable=False, comment="of the registration"),
+    sa.Column("lane", sa.Text, nullable=False, comment="prefix and type: what one batch may hold"),
+    sa.Column("record", sa.Text, comment="XML, until the outcome is known"),
+    sa.Column("most", sa.BigInteger, nullable=False, comment="records a batch with this one may have"),
+    sa.Column("batch_id", sa.Text, comment="the batch it was put into last"),
+    sa.Column("timestamp", sa.BigInteger, comment="of that batch"),
+    sa.Column("outcome", sa.Text),
+    sa.Column("message", sa.Text),
+    sa.Index("ix_crossref_deposits_batch_id", "batch_id"),
+    sa.Index("ix_crossref_deposits_waiting", "lane", postgresql_where=sa.text("batch_id IS NULL")),
+    sa.Index("ix_crossref_deposits_timestamp", "timestamp"),
 )
