@@ -171,8 +171,11 @@ async def test_plans_and_outputs_know_each_other_whoever_comes_first(pid, record
     }
     assert related("water") == {("IsDocumentedBy", doi["plan-2"]["doi"], "OutputManagementPlan")}
     assert related("code") == related("water")
-    assert related("plan-1") == outputs | {("IsPreviousVersionOf", doi["plan-2"]["doi"], "OutputManagementPlan")}
-    assert related("plan-2") == outputs | {("IsNewVersionOf", doi["plan-1"]["doi"], "OutputManagementPlan")}
+    handle = (await pid.identifier_of("plan-1"))["concept"]
+    concept = (await pid.http.get(f"/api/identifiers/{handle}")).json()["doi"]
+    common = outputs | {("IsVersionOf", concept, "OutputManagementPlan")}
+    assert related("plan-1") == common | {("IsPreviousVersionOf", doi["plan-2"]["doi"], "OutputManagementPlan")}
+    assert related("plan-2") == common | {("IsNewVersionOf", doi["plan-1"]["doi"], "OutputManagementPlan")}
     assert all(one["status"] == "done" for one in doi.values())
 
 

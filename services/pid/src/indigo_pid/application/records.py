@@ -6,11 +6,12 @@ from indigo_contracts.pid import IdentifierState
 from indigo_contracts.repository import RecordSnapshot, RecordState
 
 from indigo_pid.application.changes import NO_REASON, store_change
-from indigo_pid.application.dois import describe_doi, describe_neighbors
+from indigo_pid.application.dois import describe_doi, describe_family, describe_neighbors
 from indigo_pid.application.identifiers import Rules, add_new
 from indigo_pid.application.ports import Work
 from indigo_pid.application.versions import link_versions
 from indigo_pid.domain.history import Change
+from indigo_pid.domain.versions import is_public
 
 
 async def follow_record(work: Work, rules: Rules, record: RecordSnapshot, *, reason: str | None = None) -> None:
@@ -34,8 +35,14 @@ async def follow_record(work: Work, rules: Rules, record: RecordSnapshot, *, rea
         identifier = await store_change(work, identifier, Change.TOMBSTONED if gone else Change.UPDATED, None)
     elif identifier != before:
         await work.identifiers.save(identifier)
-    if known is None or identifier.version != before.version:
-        identifier = await link_versions(work, rules, identifier)
-        await describe_doi(work, identifier)
-    if identifier.state is not IdentifierState.RESERVED and before.state is IdentifierState.RESERVED:
+    if known is not None and identifier.version == before.version:
+        return
+    identifier, replaced = await link_versions(work, rules, identifier)
+    await describe_doi(work, identifier)
+    became_public = is_public(identifier) and not is_public(before)
+    if became_public:
         await describe_neighbors(work, identifier)
+    if identifier.concept is not None:
+        await describe_family(
+            work, identifier.concept, replaced=replaced, versions=became_public or bool(replaced)
+        )

@@ -43,14 +43,18 @@ class Relation:
     kind: RecordKind | None
 
 
-def attributes_for(identifier: Identifier, relations: Sequence[Relation]) -> dict[str, Any]:
-    """The attributes of the DOI of ``identifier``, which follows a record; without ``doi`` and ``event``.
+def attributes_for(
+    identifier: Identifier, relations: Sequence[Relation], newest: Identifier | None = None
+) -> dict[str, Any]:
+    """The attributes of the DOI of ``identifier``; without ``doi`` and ``event``.
 
-    The URL is the landing page; of a tombstoned identifier the resolver's page, with a Withdrawn date.
+    It follows a record, or stands for versions and is described as the ``newest`` of them. The URL is the
+    landing page; of a tombstoned identifier the resolver's page, with a Withdrawn date.
     """
-    record = identifier.record
+    told = newest or identifier
+    record = told.record
     if record is None:
-        raise ValueError(f"{identifier.handle} follows no record")
+        raise ValueError(f"{told.handle} follows no record")
     general, specific = RESOURCE_TYPES[record.kind]
     gone = identifier.state is IdentifierState.TOMBSTONED
     attributes: dict[str, Any] = {
@@ -62,7 +66,7 @@ def attributes_for(identifier: Identifier, relations: Sequence[Relation]) -> dic
         "publicationYear": record.publication_date.year if record.publication_date else None,
         "types": {"resourceTypeGeneral": general, "resourceType": specific},
         "subjects": [{"subject": keyword} for keyword in record.keywords],
-        "dates": _dates(identifier, record),
+        "dates": _dates(told, record),
         "language": record.language,
         "version": str(record.edition),
         "rightsList": [{"rightsUri": record.license}] if record.license else [],

@@ -84,8 +84,9 @@ class Identifier:
         metadata: Mapping[str, Any] | None = None,
         owner: Owner | None = None,
         record: RecordSnapshot | None = None,
+        citable: bool = False,
     ) -> Identifier:
-        """A reserved identifier named by ``suffix``. One for a ``record`` has a DOI name set aside as well.
+        """A reserved identifier named by ``suffix``. One for a ``record``, or ``citable``, has a DOI name as well.
 
         With a ``prefix`` it is a handle and nothing else: an ARK ends in a check character, and its hyphens
         mean nothing, which is true of the suffixes made here only.
@@ -95,7 +96,7 @@ class Identifier:
         return cls(
             handle=faces.handle,
             ark=faces.ark,
-            doi=faces.doi if record else None,
+            doi=faces.doi if record or citable else None,
             resolver_url=faces.resolver_url,
             state=IdentifierState.RESERVED,
             version=1,
@@ -148,6 +149,10 @@ class Identifier:
     def join(self, concept: str, *, now: datetime) -> Identifier:
         """Be a version of what the handle ``concept`` stands for."""
         return self if self.concept == concept else self._changed(now, concept=concept)
+
+    def cite_as(self, doi: str | None, *, now: datetime) -> Identifier:
+        """Have a DOI name from now on."""
+        return self._changed(now, doi=doi)
 
     def write(self, values: Sequence[Mapping[str, Any]], target: str | None, *, now: datetime) -> Identifier:
         """Say ``values`` as a handle and lead to ``target``, or to the record itself when there is none.
