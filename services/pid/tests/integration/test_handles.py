@@ -246,3 +246,16 @@ class TestArks:
             ]
         as_json = await pid.http.get(f"/{names['ark']}?info", headers={"accept": "application/json"})
         assert as_json.headers["content-type"].startswith("application/")
+
+
+async def test_typed_records_are_shown_and_checked(pid):
+    profile, location = "21.T11148/076759916209e5d62bd5", "21.T11148/b8457812905b83046284"
+    written = [value(), value(2, profile, "21.T11148/301c6f04763a16f0f72a"), value(3, location, URL)]
+    assert (await put(pid, written)).status_code == 201
+    shown = (await pid.http.get(f"/{NAME}?info", headers={"accept": "application/json"})).json()
+    assert {"type": location, "name": "digitalObjectLocation", "value": URL} in shown["kernel_information"]
+    assert shown["missing"] == ["digitalObjectType", "digitalObjectPolicy", "etag", "dateCreated"]
+    page = await pid.http.get(f"/{NAME}?info", headers={"accept": "text/html"})
+    assert "digitalObjectLocation" in page.text
+    refused = await put(pid, [value(3, location, "here")], query="?index=3")
+    assert (refused.status_code, refused.json()["responseCode"]) == (400, 202)

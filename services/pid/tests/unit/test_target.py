@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import pytest
 from indigo_kernel.problems import InvalidBody
-from indigo_pid.domain.target import check_target
+from indigo_pid.application.identifiers import Rules
+from indigo_pid.application.prefixes import Prefixes
+from indigo_pid.domain.names import Naming
+from indigo_pid.domain.proxies import name_at
 
 RESOLVER = "https://pid.example.org"
+NAMING = Naming("21.T99999", "10.5072", "99999", RESOLVER)
 
 
 def check(url: str, *hosts: str) -> str:
-    return check_target(url, allowed_hosts=hosts, resolver=RESOLVER)
+    return Rules(NAMING, Prefixes("21.T99999"), hosts).target(url)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +23,9 @@ def check(url: str, *hosts: str) -> str:
         "https://example.org/%C3%A9",
         "https://pid.example.org/about",
         "https://pid.example.org.evil.test/21.T99999/x",
+        "https://pid.example.org:8443/21.T99999/x",
+        "https://doi.org/10.1002/(SICI)1097-4571",
+        "https://hdl.handle.net/",
     ],
 )
 def test_web_addresses_pass_unchanged(url):
@@ -48,6 +55,11 @@ def test_web_addresses_pass_unchanged(url):
         ("https://pid.example.org/21.T99999/x", "loop"),
         ("https://pid.example.org/10.5072%2Fx", "loop"),
         ("https://pid.example.org/ARK:/99999/x", "loop"),
+        ("HTTP://PID.example.org:80//21.t99999/x?a=b", "loop"),
+        ("https://doi.org/10.5072/x", "loop"),
+        ("http://dx.doi.org/10.5072%2fX#a", "loop"),
+        ("https://HDL.handle.net/21.T99999/x?noredirect", "loop"),
+        ("https://n2t.net/ark:99999/x", "loop"),
     ],
 )
 def test_other_targets_are_refused(url, code):
@@ -62,3 +74,20 @@ def test_hosts_can_be_limited():
     for url in ("https://example.org/", "https://evilexample.org/", "https://a.example.org.evil.test/"):
         with pytest.raises(InvalidBody):
             check(url, "*.example.org")
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://doi.org/10.5072/a%2Fb", "10.5072/a/b"),
+        ("https://n2t.net/ark:/12345/x?info", "ark:/12345/x"),
+        ("https://pid.example.org/pid/21.T99999/x", "21.T99999/x"),
+        ("https://pid.example.org/21.T99999/x", None),
+        ("https://doi.org/about", None),
+        ("ftp://doi.org/10.5072/x", None),
+        ("https://doi.org:port/10.5072/x", None),
+        ("21.T99999/x", None),
+    ],
+)
+def test_addresses_that_are_names(url, name):
+    assert name_at(url, "https://pid.example.org/pid") == name

@@ -34,8 +34,8 @@ from indigo_pid.api.schemas import (
     MintBody,
     ReservedView,
 )
-from indigo_pid.application import identifiers
-from indigo_pid.application.identifiers import Tombstoning
+from indigo_pid.application import identifiers, tombstones
+from indigo_pid.application.tombstones import Tombstoning
 
 Handle = Annotated[str, Path(description="`prefix/suffix`, a DOI or an ARK", max_length=2048)]
 Reason = Annotated[str, Query(min_length=1, max_length=2000, description="why it is gone; shown to everybody")]
@@ -139,7 +139,7 @@ def identifier_routes(deps: Deps) -> APIRouter:
         """Declare gone what the identifier names. The name stays and resolves to a page that says so."""
         async with deps.work() as work:
             wanted = Tombstoning(reason, citation, replacement)
-            gone = await identifiers.tombstone_identifier(work, deps.rules, handle, wanted, expected, who)
+            gone = await tombstones.tombstone_identifier(work, deps.rules, handle, wanted, expected, who)
         response.headers["etag"] = etag(gone.version)
         return IdentifierView.of(gone)
 

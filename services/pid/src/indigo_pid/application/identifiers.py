@@ -23,6 +23,7 @@ from indigo_pid.domain.history import Change, Entry
 from indigo_pid.domain.identifier import Identifier, Owner
 from indigo_pid.domain.merge import merge_patch
 from indigo_pid.domain.names import Name, Naming, parse_name
+from indigo_pid.domain.proxies import name_at
 from indigo_pid.domain.suffix import check_suffix, new_suffix
 from indigo_pid.domain.target import check_target
 
@@ -59,7 +60,9 @@ class Rules:
 
     def target(self, url: str) -> str:
         """``url`` if the resolver may redirect to it. Raises ``InvalidBody``."""
-        return check_target(url, allowed_hosts=self.allowed_hosts, resolver=self.naming.base_url)
+        name = parse_name(name_at(url, self.naming.base_url) or "")
+        ours = name is not None and self.naming.is_ours(name)
+        return check_target(url, allowed_hosts=self.allowed_hosts, ours=ours)
 
 
 async def add_new(work: Work, rules: Rules, **fields: Any) -> Identifier:
@@ -185,7 +188,7 @@ async def change_identifier(
     A reserved identifier becomes active with its first target.
     Raises ``NotFound``, ``Forbidden``, ``StaleVersion``, ``Conflict``, ``InvalidBody``.
     """
-    before = await _own(work, handle, expected, who)
+    before = await own_identifier(work, handle, expected, who)
     identifier = before
     if "metadata" in change:
         metadata = merge_patch(before.metadata, change["metadata"])
@@ -195,47 +198,6 @@ async def change_identifier(
     if identifier is before:
         return before
     return await store_change(work, identifier, Change.UPDATED, Owner(who.iss, who.sub))
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstoning:
-    """What a tombstone says: why, how to cite what was there, and the name or URL of what took its place."""
-
-    reason: str
-    citation: str | None = None
-    replacement: str | None = None
-
-
-async def tombstone_identifier(
-    work: Work, rules: Rules, handle: str, wanted: Tombstoning, expected: Expected, who: Principal
-) -> Identifier:
-    """State that what the identifier names is gone. The name stays, and is never given again.
-
-    Raises ``NotFound``, ``Forbidden``, ``StaleVersion``, ``Conflict``, ``InvalidBody`` for a replacement
-    that is neither a name here nor a URL the resolver may lead to.
-    """
-    before = await _own(work, handle, expected, who)
-    gone = before.tombstone(
-        wanted.reason,
-        now=work.now,
-        citation=wanted.citation,
-        replacement=await _replacement(work, rules, before, wanted.replacement),
-    )
-    return await store_change(work, gone, Change.TOMBSTONED, Owner(who.iss, who.sub))
-
-
-async def _replacement(work: Work, rules: Rules, before: Identifier, named: str | None) -> str | None:
-    if named is None:
-        return None
-    name = parse_name(named)
-    if name is None:
-        with errors_below("/replacement", instead=True):
-            return rules.target(named)
-    found = await work.identifiers.find(name)
-    if found is None or found.state is not IdentifierState.ACTIVE or found.handle == before.handle:
-        detail = f"{named} is no other identifier that resolves here"
-        raise InvalidBody(detail, errors=[FieldError(pointer="/replacement", detail=detail, code="replacement")])
-    return found.handle
 
 
 async def read_history(work: Work, handle: str, who: Principal) -> tuple[Identifier, list[Entry]]:
@@ -271,7 +233,7 @@ async def _find(work: Work, handle: str, *, for_update: bool = False) -> Identif
     return identifier
 
 
-async def _own(work: Work, handle: str, expected: Expected, who: Principal) -> Identifier:
+async def own_identifier(work: Work, handle: str, expected: Expected, who: Principal) -> Identifier:
     """The identifier if ``who`` may change it and meant its current version, locked."""
     who.require(Scope.PID_MINT)
     identifier = await _find(work, handle, for_update=True)

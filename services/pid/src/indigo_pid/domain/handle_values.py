@@ -15,6 +15,7 @@ from typing import Any
 from indigo_contracts.pid import IdentifierState
 
 from indigo_pid.domain.identifier import Identifier
+from indigo_pid.domain.kernel_information import flaw, too_many
 from indigo_pid.domain.names import ascii_lower
 
 TTL_SECONDS = 300
@@ -76,22 +77,26 @@ def read_values(given: Any, *, now: datetime) -> list[Value]:
     values = [_read(one, now) for one in listed]
     if len({index_of(one) for one in values}) != len(values):
         raise InvalidValue("Two values have one index")
-    if len(json.dumps(values, ensure_ascii=False).encode()) > MAX_BYTES:
-        raise InvalidValue(f"The values have more than {MAX_BYTES} bytes")
-    return values
+    return _checked(values)
 
 
 def merged(old: Sequence[Value], new: Sequence[Value]) -> list[Value]:
-    """``old`` with ``new`` over those of the same index. Raises ``InvalidValue`` when it gets too large."""
-    values = list({index_of(one): one for one in [*old, *new]}.values())
-    if len(json.dumps(values, ensure_ascii=False).encode()) > MAX_BYTES:
-        raise InvalidValue(f"The values have more than {MAX_BYTES} bytes")
-    return values
+    """``old`` with ``new`` over those of the same index. Raises ``InvalidValue`` when that cannot be."""
+    return _checked(list({index_of(one): one for one in [*old, *new]}.values()))
 
 
 def handle_instant(moment: datetime) -> str:
     """An instant as handle values carry it."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _checked(values: list[Value]) -> list[Value]:
+    if len(json.dumps(values, ensure_ascii=False).encode()) > MAX_BYTES:
+        raise InvalidValue(f"The values have more than {MAX_BYTES} bytes")
+    repeated = too_many([one["type"] for one in values])
+    if repeated is not None:
+        raise InvalidValue(f"{repeated} may be there once")
+    return values
 
 
 def _read(given: Any, now: datetime) -> Value:
@@ -106,6 +111,9 @@ def _read(given: Any, now: datetime) -> Value:
         raise InvalidValue(f"{type_}: everybody may read the values here; use an API key instead")
     ttl = _number(given.get("ttl", TTL_SECONDS), "ttl", _LONGEST_TTL)
     data = _data(given.get("data"), index)
+    wrong = flaw(type_, data["value"] if data["format"] == "string" else None)
+    if wrong is not None:
+        raise InvalidValue(f"The value at {index}: {wrong}")
     return {"index": index, "type": type_, "data": data, "ttl": ttl, "timestamp": handle_instant(now)}
 
 

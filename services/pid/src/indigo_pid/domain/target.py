@@ -15,12 +15,13 @@ _URI = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-def check_target(url: str, *, allowed_hosts: Collection[str], resolver: str) -> str:
+def check_target(url: str, *, allowed_hosts: Collection[str], ours: bool) -> str:
     """Return ``url`` when the resolver may redirect to it, exactly as it came.
 
     It is an absolute ``http`` or ``https`` URI (RFC 3986, so percent-encoded) with a host, without
-    credentials, and does not lead back into this ``resolver``. With ``allowed_hosts`` the host is one of them
-    or, for an entry ``*.x``, below ``x``. Raises ``InvalidBody`` with a pointer to ``/target``.
+    credentials, and not one of ``ours``: the address of a name that is resolved here. With ``allowed_hosts``
+    the host is one of them or, for an entry ``*.x``, below ``x``. Raises ``InvalidBody`` with a pointer to
+    ``/target``.
     """
     if len(url) > MAX_LENGTH:
         raise _refused(f"A target has at most {MAX_LENGTH} characters", "too_long")
@@ -39,10 +40,8 @@ def check_target(url: str, *, allowed_hosts: Collection[str], resolver: str) -> 
         raise _refused("A target has no user name or password in it", "credentials")
     if allowed_hosts and not any(_matches(host, allowed) for allowed in allowed_hosts):
         raise _refused(f"Targets at {host} are not allowed here", "host")
-    if url.startswith(f"{resolver}/"):
-        path = url.removeprefix(f"{resolver}/").lower()
-        if path.startswith("ark:") or re.match(r"[0-9]+(\.[0-9a-z]+)+(/|%2f)", path):
-            raise _refused("A target is not a name that is resolved here: it could lead in circles", "loop")
+    if ours:
+        raise _refused("A target is not a name that is resolved here: it could lead in circles", "loop")
     return url
 
 

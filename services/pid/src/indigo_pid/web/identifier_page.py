@@ -13,6 +13,8 @@ from indigo_pid.citation.schema_org import schema_org
 from indigo_pid.citation.subject import date_of, main_title, name_of
 from indigo_pid.datacite.vocabularies import DateType
 from indigo_pid.domain.doi import DoiStatus
+from indigo_pid.domain.kernel_information import kernel_information
+from indigo_pid.web.told import ToldTombstone
 
 _STANDING = {
     DoiStatus.DONE: "the registrar has it",
@@ -50,6 +52,9 @@ def identifier_page(
             "citation": citation,
             "creators": resource.creators if resource else [],
             "described": schema_org(subject),
+            "kernel": kernel_information(identifier),
+            "tombstone": ToldTombstone.of(identifier, citation),
+            "concept_url": None if identifier.concept is None else f"{base_url}{identifier.concept}",
             "formats": [
                 (one.title, f"{identifier.resolver_url}?format={one.name}") for one in formats_for(resource)
             ],

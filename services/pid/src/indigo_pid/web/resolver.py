@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from indigo_contracts.pid import IdentifierSnapshot, IdentifierState
+from indigo_contracts.pid import IdentifierState
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.problems import Gone, NotAcceptable, NotFound
 from indigo_ui import Pages
@@ -20,12 +20,13 @@ from starlette.convertors import Convertor, register_url_convertor
 from indigo_pid.application.describe import describe_identifier
 from indigo_pid.application.ports import NewWork
 from indigo_pid.citation.formats import FORMATS
-from indigo_pid.domain.identifier import Identifier
 from indigo_pid.domain.names import Naming, parse_name
 from indigo_pid.web.ark import below, kernel_record, wants_kernel_record
 from indigo_pid.web.identifier_page import identifier_page
 from indigo_pid.web.places import place_for
 from indigo_pid.web.representations import Representations, asked_for
+from indigo_pid.web.told import ToldIdentifier
+from indigo_pid.web.tombstone_page import tombstone_answer
 
 CACHE_SECONDS = 300
 
@@ -81,7 +82,7 @@ def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
 
     @router.get(
         "/{name:pid}",
-        response_model=IdentifierSnapshot,
+        response_model=ToldIdentifier,
         responses={
             200: _DESCRIBED,
             302: {"description": "It is there"},
@@ -108,7 +109,8 @@ def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
             identifier = await reading.identifiers.find(parsed)
             passed = await below(reading, name) if identifier is None else None
             described = None
-            if identifier is not None and (shown or not asked.leads_away):
+            gone = identifier is not None and identifier.state is IdentifierState.TOMBSTONED
+            if identifier is not None and (shown or gone or not asked.leads_away):
                 described = await describe_identifier(reading, identifier)
         if passed is not None:
             return Response(status_code=302, headers={**_LASTING, "location": passed})
@@ -126,20 +128,16 @@ def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
             answer = await representations.answer(request, described, asked, _LASTING)
             if answer is not None:
                 return answer
-        if described is not None and shown:
-            if wants_page(request.headers.get("accept")):
-                citation = await representations.usual_citation(described)
+            citation = await representations.usual_citation(described)
+            if shown and wants_page(request.headers.get("accept")):
                 return identifier_page(_PAGES, described, citation, _LASTING)
-            return Response(
-                identifier.snapshot().model_dump_json(), media_type="application/json", headers=_LASTING
-            )
-        if identifier.state is IdentifierState.TOMBSTONED:
-            return _gone(request, identifier)
+            if shown:
+                return _told(ToldIdentifier.of(identifier, citation))
+            if gone:
+                return tombstone_answer(request, _PAGES, described, citation, _LASTING)
         place = place_for(identifier, locatt or ())
         if place is None:  # a handle may say other things and lead nowhere
-            return Response(
-                identifier.snapshot().model_dump_json(), media_type="application/json", headers=_LASTING
-            )
+            return _told(ToldIdentifier.of(identifier, None))
         return Response(status_code=302, headers={**_LASTING, "location": place})
 
     return router
@@ -154,29 +152,12 @@ def _why_unknown(naming: Naming, name: str) -> str:
     return "It was never given to anything."
 
 
+def _told(told: ToldIdentifier) -> Response:
+    return Response(told.model_dump_json(), media_type="application/json", headers=_LASTING)
+
+
 def _missing(request: Request, name: str, detail: str) -> Response:
     if wants_page(request.headers.get("accept")):
         context = {"title": "This identifier does not resolve", "subject": name, "detail": detail}
         return _PAGES.response("message.html", context, status_code=404, headers=_FLEETING)
     raise NotFound(detail, headers=_FLEETING)
-
-
-def _gone(request: Request, identifier: Identifier) -> Response:
-    record = identifier.record
-    if not wants_page(request.headers.get("accept")):
-        raise Gone(
-            f"It was withdrawn: {identifier.reason}",
-            headers=_LASTING,
-            reason=identifier.reason,
-            identifier=identifier.snapshot().model_dump(mode="json"),
-        )
-    return _PAGES.response(
-        "tombstone.html",
-        {
-            "title": record.title if record else "What this identifier named is gone",
-            "identifier": identifier,
-            "record": record,
-        },
-        status_code=410,
-        headers=_LASTING,
-    )
