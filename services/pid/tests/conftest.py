@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -82,14 +82,23 @@ class Pid:
 
     async def work_off(self) -> int:
         """Run the jobs that are due now, and those that become due by it; how many runs there were."""
-        worker = self.runtime.workers[0]
-        assert isinstance(worker, Worker)
+        workers = [one for one in self.runtime.workers if isinstance(one, Worker)]
         runs = 0
-        while claimed := await worker._claim(100):
+        while claimed := sum([await worker._claim(100) for worker in workers]):
             runs += claimed
-            while worker._running:
-                await asyncio.wait(worker._running)
+            while running := set[asyncio.Task[None]]().union(*(worker._running for worker in workers)):
+                await asyncio.wait(running)
         return runs
+
+    async def settle(self, *, rounds: int = 60, step: timedelta = timedelta(minutes=2)) -> None:
+        """Let time pass until no registration is pending."""
+        for _ in range(rounds):
+            await self.work_off()
+            answer = await self.http.get("/api/dois?status=pending", headers=self.auth("operator"))
+            if not answer.json()["items"]:
+                return
+            self.clock.advance(step)
+        raise AssertionError(f"Still pending: {answer.text}")
 
     async def facts(self, *names: str) -> list[dict[str, Any]]:
         """The payloads in the outbox in order, with ``fact`` added; of the named facts only if any is named."""

@@ -19,7 +19,12 @@ from indigo_kernel.platform import Platform
 from indigo_kernel.runtime import Runtime
 from starlette.middleware import Middleware
 
+from indigo_pid.adapters.crossref.client import CrossrefClient
+from indigo_pid.adapters.crossref.depositor import JOB as CROSSREF_JOB
+from indigo_pid.adapters.crossref.depositor import Depositor
+from indigo_pid.adapters.crossref.registrar import Crossref
 from indigo_pid.adapters.datacite import DataCite
+from indigo_pid.adapters.db.deposits import DepositWork
 from indigo_pid.adapters.db.index_feed import PostgresFeed
 from indigo_pid.adapters.db.uow import PidWork
 from indigo_pid.adapters.index_file import DiskIndex
@@ -42,14 +47,18 @@ from indigo_pid.consumers.on_record_updated import on_record_updated
 from indigo_pid.consumers.on_record_withdrawn import on_record_withdrawn
 from indigo_pid.domain.bucket import Bucket
 from indigo_pid.sandbox.app import Account, SandboxRegistrar, create_sandbox
+from indigo_pid.sandbox.crossref.app import CrossrefAccount, SandboxCrossref, create_crossref_sandbox
+from indigo_pid.sandbox.crossref.store import CrossrefStore
 from indigo_pid.sandbox.faults import FaultyRegistrar
 from indigo_pid.sandbox.store import SandboxStore
-from indigo_pid.settings import SANDBOX_PATH, Settings
+from indigo_pid.settings import CROSSREF_SANDBOX_PATH, SANDBOX_PATH, Settings
 from indigo_pid.web.fast_resolver import FastResolver
 from indigo_pid.web.resolver import resolver_routes
 
 REGISTRAR_BURST = 50
 """Requests to a registrar that may come at once: a deposit is registered at once, a thousand are not."""
+
+_SANDBOX_PATHS = {"datacite": SANDBOX_PATH, "crossref": CROSSREF_SANDBOX_PATH}
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -80,20 +89,37 @@ def build(
     keeper = IndexKeeper(index, PostgresFeed(platform.engine), _index_file(settings))
     work = partial(PidWork, platform.database, index)
     rules = Rules(settings.naming, settings.prefixes, frozenset(settings.target_hosts))
-    http = internal_client(
+    # Nothing is tried again below the registrars: the reconciler and the depositor decide when to ask again.
+    client = partial(internal_client, retries=Retries(tries=1), transport=transport)
+    to_datacite = client(
         settings.registrar_url,
         auth=httpx.BasicAuth(settings.datacite_repository, settings.registrar_password),
         read_seconds=settings.datacite_seconds,
-        retries=Retries(tries=1),  # the reconciler decides when to ask again
-        transport=transport,
     )
+    to_crossref = client(settings.crossref_deposit_url, read_seconds=settings.crossref_seconds)
+    to_crossref_rest = client(settings.crossref_list_url, read_seconds=settings.crossref_seconds)
     bucket = None if settings.datacite_url is None else Bucket(settings.datacite_rate, REGISTRAR_BURST)
-    datacite = DataCite(http, platform.clock, settings.datacite_repository, settings.datacite_prefixes, bucket)
-    registrars = Registrars([datacite])
-    deps = Deps(work, rules, registrars)
-    sandbox = (
-        FaultyRegistrar(create_sandbox(_sandbox(settings, platform))) if settings.datacite_url is None else None
+    crossref = CrossrefClient(
+        to_crossref,
+        to_crossref_rest,
+        platform.clock,
+        settings.crossref_login,
+        settings.crossref_password,
+        settings.crossref_email,
     )
+    deposits = partial(DepositWork, platform.database)
+    depositor = Depositor(deposits, crossref, settings.crossref_identity)
+    registrars = Registrars(
+        [
+            DataCite(
+                to_datacite, platform.clock, settings.datacite_repository, settings.datacite_prefixes, bucket
+            ),
+            Crossref(deposits, crossref, settings.crossref_prefixes),
+        ]
+    )
+    deps = Deps(work, rules, registrars)
+    crossref_sandbox = _crossref_sandbox(settings, platform)
+    sandboxes = _sandboxes(settings, platform, crossref_sandbox)
     api = platform.api(
         title="INDIGO persistent identifiers",
         description=DESCRIPTION,
@@ -102,16 +128,16 @@ def build(
             handle_routes(deps),
             lookup_routes(deps),
             doi_routes(deps),
-            *([sandbox_routes(sandbox)] if sandbox is not None else []),
+            *([sandbox_routes(sandboxes, crossref_sandbox)] if sandboxes else []),
             metadata_routes(),
             resolver_routes(work, settings.naming),
         ],
-        # The sandbox reads and refuses bodies itself, with DataCite's error documents.
-        streams=_is_sandbox if settings.datacite_url is None else None,
+        # The sandboxes read and refuse bodies themselves, as those they stand for do.
+        streams=_is_sandbox if sandboxes else None,
         receives=(RecordReserved, RecordPublished, RecordUpdated, RecordWithdrawn),
     )
-    if sandbox is not None:
-        api.mount(SANDBOX_PATH, sandbox)
+    for name, sandbox in sandboxes.items():
+        api.mount(_SANDBOX_PATHS[name], sandbox)
     api.add_exception_handler(Refusal, tell_refusal)
     api.user_middleware.insert(0, Middleware(FastResolver, index=index, keeper=keeper))
     platform.health.add("resolver", keeper.check, live=True)
@@ -120,9 +146,12 @@ def build(
         api,
         migrations=MIGRATIONS,
         subscriptions=[_records(work, rules)],
-        workers=[Worker(platform.database, JOB, reconciler.handle, give_up=reconciler.give_up)],
+        workers=[
+            Worker(platform.database, JOB, reconciler.handle, give_up=reconciler.give_up),
+            Worker(platform.database, CROSSREF_JOB, depositor.handle),
+        ],
     )
-    runtime.close += [keeper.stop, http.aclose]
+    runtime.close += [keeper.stop, to_datacite.aclose, to_crossref.aclose, to_crossref_rest.aclose]
     return runtime
 
 
@@ -150,9 +179,25 @@ def _index_file(settings: Settings) -> DiskIndex | None:
 
 
 def _is_sandbox(_method: str, path: str) -> bool:
-    return path.startswith(f"{SANDBOX_PATH}/")
+    return path.startswith(tuple(f"{one}/" for one in _SANDBOX_PATHS.values()))
 
 
-def _sandbox(settings: Settings, platform: Platform) -> SandboxRegistrar:
-    account = Account(settings.datacite_repository, settings.registrar_password, settings.datacite_prefixes)
-    return SandboxRegistrar(SandboxStore(platform.engine, platform.clock), account)
+def _sandboxes(
+    settings: Settings, platform: Platform, crossref: SandboxCrossref | None
+) -> dict[str, FaultyRegistrar]:
+    """The sandboxes of the registrars that are not set."""
+    found: dict[str, FaultyRegistrar] = {}
+    if settings.datacite_url is None:
+        account = Account(settings.datacite_repository, settings.registrar_password, settings.datacite_prefixes)
+        store = SandboxStore(platform.engine, platform.clock)
+        found["datacite"] = FaultyRegistrar(create_sandbox(SandboxRegistrar(store, account)))
+    if crossref is not None:
+        found["crossref"] = FaultyRegistrar(create_crossref_sandbox(crossref))
+    return found
+
+
+def _crossref_sandbox(settings: Settings, platform: Platform) -> SandboxCrossref | None:
+    if settings.crossref_url is not None or not settings.crossref_prefixes:
+        return None
+    account = CrossrefAccount(settings.crossref_login, settings.crossref_password(), settings.crossref_prefixes)
+    return SandboxCrossref(CrossrefStore(platform.engine, platform.clock), account)

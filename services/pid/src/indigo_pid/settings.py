@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from indigo_pid.application.prefixes import Group, Prefixes
+from indigo_pid.crossref.batches import Depositor
 from indigo_pid.domain.names import Naming
 
 SANDBOX_PATH = "/registrar"
@@ -226,6 +227,13 @@ class Settings(ServiceSettings):
     def crossref_list_url(self) -> str:
         """Base URL of Crossref's REST API, without a slash at the end."""
         return self._crossref(self.crossref_url and self.crossref_rest_url)
+
+    @property
+    def crossref_identity(self) -> Depositor:
+        """Who deposits at Crossref."""
+        return Depositor(
+            self.crossref_depositor, self.crossref_email, self.crossref_registrant, self.crossref_database
+        )
 
     def crossref_password(self) -> str:
         """The password at Crossref, as the file has it now. Raises ``OSError``."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from time import monotonic
 from typing import Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
@@ -20,7 +19,8 @@ from indigo_contracts.problems import FieldError
 from indigo_kernel.clock import Clock
 from pydantic import BaseModel, ValidationError
 
-from indigo_pid.application.ports import Reached, RegistrarDown, RegistrarRefused, RemoteDoi, Underway
+from indigo_pid.adapters.asking import ask
+from indigo_pid.application.ports import Reached, RegistrarDown, RemoteDoi, Underway
 from indigo_pid.domain.bucket import Bucket
 from indigo_pid.domain.datacite import problems_of
 from indigo_pid.domain.doi import Doi, DoiState
@@ -36,8 +36,6 @@ matters of the moment."""
 
 _PAGE = 1000
 """DOIs on a page of the list, the most DataCite gives."""
-
-_LONGEST_WAIT = timedelta(hours=1)
 
 
 class _Attributes(BaseModel):
@@ -155,18 +153,7 @@ class DataCite:
     async def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
         if self._bucket is not None:
             await asyncio.sleep(self._bucket.take(monotonic()))
-        try:
-            response = await self._http.request(method, path, follow_redirects=False, **content)
-        except httpx.TimeoutException as error:
-            raise RegistrarDown(f"No answer in time ({type(error).__name__})") from error
-        except httpx.HTTPError as error:
-            raise RegistrarDown(f"It cannot be reached: {error!r}") from error
-        if response.status_code in {200, 201}:
-            return response
-        reason = f"{response.status_code} {_reason(response)}"
-        if response.is_client_error and response.status_code not in TRY_AGAIN:
-            raise RegistrarRefused(reason)
-        raise RegistrarDown(reason, retry_after=self._retry_after(response))
+        return await ask(self._http, self._clock, method, path, try_again=TRY_AGAIN, reason=_reason, **content)
 
     @staticmethod
     def _remote(doi: str, response: httpx.Response) -> _Attributes:
@@ -177,19 +164,6 @@ class DataCite:
         if attributes.doi.lower() != doi.lower():
             raise RegistrarDown(f"The answer is about another DOI, {attributes.doi}")
         return attributes
-
-    def _retry_after(self, response: httpx.Response) -> timedelta | None:
-        value = response.headers.get("retry-after", "").strip()
-        if not value:
-            return None
-        if value.isdecimal():
-            wait = timedelta(seconds=min(int(value), _LONGEST_WAIT.total_seconds()))
-        else:
-            try:
-                wait = parsedate_to_datetime(value) - self._clock.now()
-            except (ValueError, TypeError):
-                return None  # neither seconds nor a date: as good as absent
-        return max(timedelta(0), min(wait, _LONGEST_WAIT))
 
 
 def event_for(desired: DoiState, observed: DoiState | None) -> Event:

@@ -28,6 +28,7 @@ from indigo_pid.datacite.xmlformat import (
     tag_of,
     year,
 )
+from indigo_pid.safexml import UnreadableXml, parse_xml
 
 MAX_BYTES = 4 * 1024 * 1024
 """More than ten thousand creators with identifiers and affiliations need."""
@@ -238,28 +239,10 @@ def attributes_from_xml(document: bytes) -> Mapping[str, Any]:
 
 
 def _parse(document: bytes) -> etree._Element:
-    if len(document) > MAX_BYTES:
-        raise _refused(f"A document has at most {MAX_BYTES} bytes")
     try:
-        text = document.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise _refused("A document is written in UTF-8") from None
-    # Looked for before anything is parsed: parsers expand entities in attributes even when told not to.
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise _refused("A document has no document type declaration and no entities of its own")
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    try:
-        return etree.fromstring(text.encode(), parser)
-    except etree.XMLSyntaxError as error:
-        raise _refused(f"It is not well-formed XML: {error.msg}") from None
+        return parse_xml(document, MAX_BYTES)
+    except UnreadableXml as error:
+        raise _refused(str(error)) from None
 
 
 def _refused(detail: str) -> InvalidMetadata:

@@ -1,0 +1,1 @@
+"""Crossref as a registrar: records are gathered into deposits, and what became of them is asked for later."""

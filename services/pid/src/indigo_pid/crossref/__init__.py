@@ -1,0 +1,1 @@
+"""Crossref's deposit XML and its reports, without any transport."""
