@@ -88,12 +88,15 @@ async def test_a_name_is_given_once(pid):
         assert answer.json()["errors"][0]["code"] == "taken"
     headers = {**pid.auth("pid:mint"), "if-match": "*"}
     await pid.http.delete(f"/api/identifiers/{made['handle']}", params={"reason": "lost"}, headers=headers)
-    answer = await bulk(pid, {"items": [{"suffix": "other"}, {"suffix": "MINE"}, {"suffix": "OTHER"}]})
+    answer = await bulk(
+        pid, {"items": [{"suffix": "other"}, {"suffix": "MINE"}, {"suffix": "OTHER"}, {"suffix": "other"}]}
+    )
     assert answer.status_code == 409
     assert answer.json()["type"].endswith("already-exists")
     assert [(one["pointer"], one["code"]) for one in answer.json()["errors"]] == [
         ("/items/1/suffix", "tombstoned"),
         ("/items/2/suffix", "taken"),
+        ("/items/3/suffix", "taken"),
     ]
     assert (await pid.http.get("/api/identifiers/21.T99999/other", headers=pid.auth())).status_code == 404
 

@@ -35,7 +35,7 @@ def row(suffix: str = "b0", state: str = "active", target: str = TARGET, **chang
 
 def test_one_entry_answers_for_every_face():
     names = index()
-    names.note(row("b0c"))
+    names.note([row("b0c")])
     assert len(names) == 1
     for name in (
         "21.T99999/b0c",
@@ -54,7 +54,7 @@ def test_one_entry_answers_for_every_face():
 
 def test_a_face_that_is_not_there_is_not_found():
     names = index()
-    names.note(row(doi="", ark_key=""))
+    names.note([row(doi="", ark_key="")])
     assert names.find("21.T99999/b0") is not None
     assert names.find("10.5072/b0") is None
     assert names.find("ark:/99999/b0") is None
@@ -62,8 +62,8 @@ def test_a_face_that_is_not_there_is_not_found():
 
 def test_names_under_other_prefixes_have_entries_of_their_own():
     names = index()
-    names.note(row(handle_key="21.t14999/Ä".replace("Ä", "ä"), ark_key="", doi=""))
-    names.note(row("c1", doi="10.14454/old"))
+    names.note([row(handle_key="21.t14999/Ä".replace("Ä", "ä"), ark_key="", doi="")])
+    names.note([row("c1", doi="10.14454/old")])
     assert names.find("21.T14999/ä") is not None
     assert names.find("10.14454/OLD") is not None
     assert names.find("10.5072/c1") is None
@@ -93,7 +93,7 @@ def test_what_a_name_stands_for_changes():
         ("active", Standing.ACTIVE),
         ("tombstoned", Standing.GONE),
     ):
-        names.note(row(state=state))
+        names.note([row(state=state)])
         value = names.find("21.T99999/b0")
         assert value is not None
         assert standing_of(value) is standing
@@ -104,14 +104,14 @@ def test_an_older_reading_does_not_undo_a_younger_commit():
     names = index()
     names.begin()
     old = list(names.entries(row(target=TARGET + "/old")))
-    names.note(row(target=TARGET + "/new"))
+    names.note([row(target=TARGET + "/new")])
     names.apply(old)
     names.end()
     value = names.find("21.T99999/b0")
     assert value is not None
     assert value.endswith(b"/new")
     names.begin()
-    names.note(row("c2"))
+    names.note([row("c2")])
     names.replace(dict(old))
     names.end()
     assert names.find("21.T99999/c2") is not None
@@ -120,8 +120,8 @@ def test_an_older_reading_does_not_undo_a_younger_commit():
 def test_memory_has_a_bound():
     names = index(most=2)
     for suffix in ("a", "b", "c"):
-        names.note(row(suffix))
-    names.note(row("a", state="tombstoned"))
+        names.note([row(suffix)])
+    names.note([row("a", state="tombstoned")])
     assert len(names) == 2
     assert not names.is_whole
     value = names.find("21.T99999/a")

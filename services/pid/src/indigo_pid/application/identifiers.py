@@ -31,6 +31,9 @@ MAX_ERRORS = 50
 """Taken names told in one answer."""
 
 MAX_METADATA_BYTES = 64 * 1024
+_AT_ONCE = 2_500
+"""Identifiers made and stored before other requests of this process have their turn."""
+
 _TRIES = 5
 """A random name being taken once in 2^48 is luck; five times in a row is a broken random source."""
 
@@ -81,6 +84,13 @@ Make = Callable[[str], Identifier]
 
 async def add_random(work: Work, rules: Rules, makes: Sequence[Make], actor: Owner | None) -> list[Identifier]:
     """Store an identifier for each of ``makes``, each under a name nobody has."""
+    stored: list[Identifier] = []
+    for start in range(0, len(makes), _AT_ONCE):
+        stored += await _add_batch(work, rules, makes[start : start + _AT_ONCE], actor)
+    return stored
+
+
+async def _add_batch(work: Work, rules: Rules, makes: Sequence[Make], actor: Owner | None) -> list[Identifier]:
     found: list[Identifier] = []
     for _ in range(_TRIES):
         made = [make(new_suffix(rules.naming.naan)) for make in makes[len(found) :]]
@@ -106,8 +116,11 @@ async def mint_identifiers(
     """Mint for all of ``requests`` or for none. Errors as of ``mint_identifier``; ``item`` points to the n-th."""
     who.require(Scope.PID_MINT)
     owner = Owner(who.iss, who.sub)
-    makes = []
+    makes: list[Make] = []
     for number, request in enumerate(requests):
+        if number and request is requests[number - 1]:  # many of a kind are checked once
+            makes.append(makes[-1])
+            continue
         with errors_below(item.format(number)):
             makes.append(_make(work, rules, request, who, owner))
     named = {number: request.suffix for number, request in enumerate(requests) if request.suffix is not None}
@@ -150,18 +163,22 @@ async def _add_chosen(
     work: Work, chosen: Mapping[int, Identifier], owner: Owner, item: str
 ) -> dict[int, Identifier]:
     """Store identifiers under names clients chose. Raises ``AlreadyExists`` naming those that are taken."""
-    stored = {one.handle: one for one in await store_new(work, list(chosen.values()), owner)}
+    names = {number: _name(one.handle) for number, one in chosen.items()}
+    first: dict[str, int] = {}  # of two that ask for one name
+    for number, name in names.items():
+        first.setdefault(name.key, number)
+    stored = {
+        one.handle: one for one in await store_new(work, [chosen[number] for number in first.values()], owner)
+    }
     if len(stored) == len(chosen):
         return {number: stored[one.handle] for number, one in chosen.items()}
-    free = set(stored)
-    names = {number: _name(one.handle) for number, one in chosen.items()}
     states = await work.identifiers.taken(list(names.values()))
     errors = []
     for number, one in chosen.items():
-        if one.handle in free:
-            free.discard(one.handle)  # the first of two that ask for one name has it
+        name = names[number]
+        if one.handle in stored and first[name.key] == number:
             continue
-        gone = states[names[number].key] is IdentifierState.TOMBSTONED
+        gone = states[name.key] is IdentifierState.TOMBSTONED
         why = "was tombstoned, and a name is never given twice" if gone else "exists"
         detail = f"{one.handle} {why}"
         code = "tombstoned" if gone else "taken"

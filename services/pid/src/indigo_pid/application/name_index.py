@@ -89,12 +89,13 @@ class NameIndex:
         """The entries of ``row``, not stored."""
         return self._keys.entries(row)
 
-    def note(self, row: Row) -> None:
-        """A change this process has just committed; it is known here before anybody is told."""
-        for key, value in self._keys.entries(row):
-            self._put(key, value)
-            if self._touched is not None:
-                self._touched.add(key)
+    def note(self, rows: Iterable[Row]) -> None:
+        """Changes this process has just committed; they are known here before anybody is told."""
+        for row in rows:
+            for key, value in self._keys.entries(row):
+                self._put(key, value)
+                if self._touched is not None:
+                    self._touched.add(key)
 
     def begin(self) -> None:
         """A reading of the database begins: what is noted from now on is younger than what it will find."""

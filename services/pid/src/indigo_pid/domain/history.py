@@ -140,6 +140,7 @@ def record_digest(record: RecordSnapshot | None) -> str:
     return _digest(None if record is None else _said(record.model_dump(mode="json", exclude={"version"})))
 
 
+@lru_cache(maxsize=256)
 def instant(moment: datetime) -> str:
     """An instant as entries carry it: UTC with microseconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

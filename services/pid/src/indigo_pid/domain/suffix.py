@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from functools import lru_cache
 
 from indigo_contracts.problems import FieldError
 from indigo_kernel.problems import InvalidBody
@@ -33,9 +34,12 @@ def check_character(naan: str, base: str) -> str:
     Each character counts its place in the alphabet (others count 0) times its position from 1. One changed
     character, or two neighbors swapped, changes the sum modulo 29 while the text is shorter than 29.
     """
-    text = f"{naan}/{base}"
-    total = sum(position * _VALUE.get(character, 0) for position, character in enumerate(text, start=1))
-    return ALPHABET[total % len(ALPHABET)]
+    return ALPHABET[_sum(f"{naan}/{base}") % len(ALPHABET)]
+
+
+@lru_cache(maxsize=1024)
+def _sum(text: str) -> int:
+    return sum(position * _VALUE.get(character, 0) for position, character in enumerate(text, start=1))
 
 
 def is_valid_suffix(naan: str, suffix: str) -> bool:
@@ -51,12 +55,12 @@ def looks_made(suffix: str) -> bool:
 def new_suffix(naan: str) -> str:
     """A random suffix of ``BASE_LENGTH`` characters and its check character."""
     number = secrets.randbelow(_BASES)
-    characters = []
-    for _ in range(BASE_LENGTH):
+    text, total = "", _sum(f"{naan}/")
+    for position in range(len(naan) + 2, len(naan) + 2 + BASE_LENGTH):
         number, digit = divmod(number, len(ALPHABET))
-        characters.append(ALPHABET[digit])
-    base = "".join(characters)
-    return base + check_character(naan, base)
+        text += ALPHABET[digit]
+        total += position * digit
+    return text + ALPHABET[total % len(ALPHABET)]
 
 
 def check_suffix(suffix: str) -> str:

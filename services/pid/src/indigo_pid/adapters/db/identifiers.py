@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +11,7 @@ from indigo_contracts.repository import RecordKind, RecordSnapshot
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from indigo_pid.adapters.db.rows import with_rows
 from indigo_pid.adapters.db.tables import identifier_history, identifiers
 from indigo_pid.domain.handle_values import LOCATIONS, first_text
 from indigo_pid.domain.history import Entry
@@ -27,19 +26,13 @@ _COLUMN = {
 }
 
 
-def _insert_all(table: sa.Table, columns: Iterable[str]) -> str:
-    """One statement for any number of rows, which come as one JSON array."""
-    names = ", ".join(f'"{name}"' for name in columns)
-    return (
-        f"INSERT INTO {table.name} ({names}) SELECT {names}"  # noqa: S608 - names of our own columns
-        f" FROM jsonb_populate_recordset(NULL::{table.name}, CAST(:rows AS jsonb))"
-    )
-
-
 _GIVEN = [column.name for column in identifiers.columns if column.name != "changed_in"]
 # A second identifier for a record is an error and not an answer, unlike a name that is taken.
-_ADD = sa.text(f"{_insert_all(identifiers, _GIVEN)} ON CONFLICT (handle_key) DO NOTHING RETURNING handle")
-_ADD_HISTORY = sa.text(_insert_all(identifier_history, identifier_history.columns.keys()))
+_ADD = (
+    "WITH added AS (INSERT INTO identifiers {rows} ON CONFLICT (handle_key) DO NOTHING RETURNING handle)"
+    " SELECT array_agg(handle) FROM added"
+)
+_ADD_HISTORY = "INSERT INTO identifier_history {rows}"
 
 
 _RESOLVES = identifiers.c.state != IdentifierState.RESERVED.value
@@ -74,21 +67,20 @@ def _has_value(type_: str, like: str) -> sa.ColumnElement[bool]:
 class SqlIdentifiers:
     """Implements ``application.ports.Identifiers``."""
 
-    def __init__(self, conn: AsyncConnection, written: Callable[[Row], None]) -> None:
+    def __init__(self, conn: AsyncConnection, written: Callable[[Sequence[Row]], None]) -> None:
         """``written`` is told what was stored, and waits for the commit."""
         self._conn = conn
         self._written = written
 
     async def add(self, made: Sequence[tuple[Identifier, Entry]]) -> set[str]:
         rows = [_values(one) for one, _ in made]
-        stored = await self._conn.execute(_ADD, {"rows": json.dumps(rows, default=_text)})
-        free = set(stored.scalars())
+        statement, parameters = with_rows(_ADD, identifiers, _GIVEN, rows)
+        free = set((await self._conn.execute(statement, parameters)).scalar_one() or ())
         entries = [_entry_values(entry) for _, entry in made if entry.handle in free]
         if entries:
-            await self._conn.execute(_ADD_HISTORY, {"rows": json.dumps(entries)})
-        for row in rows:
-            if row["handle"] in free:
-                self._written(_row(row))
+            columns = identifier_history.columns.keys()
+            await self._conn.execute(*with_rows(_ADD_HISTORY, identifier_history, columns, entries))
+        self._written([_row(row) for row in rows if row["handle"] in free])
         return free
 
     async def save(self, identifier: Identifier, entry: Entry | None = None) -> None:
@@ -100,7 +92,7 @@ class SqlIdentifiers:
         )
         if entry is not None:
             await self._conn.execute(sa.insert(identifier_history).values(_entry_values(entry)))
-        self._written(_row(values))
+        self._written([_row(values)])
 
     async def history(self, handle: str) -> list[Entry]:
         rows = await self._conn.execute(
@@ -191,13 +183,6 @@ def _entry_values(entry: Entry) -> dict[str, Any]:
 
 def _owner(iss: str | None, sub: str | None) -> Owner | None:
     return None if iss is None or sub is None else Owner(iss, sub)
-
-
-def _text(value: object) -> str:
-    """Instants, which JSON does not know."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is not stored")
 
 
 def _key(name: str) -> str:

@@ -12,13 +12,16 @@ metadata = sa.MetaData(naming_convention=NAMING)
 kernel_tables(metadata)
 sandbox_tables(metadata)
 
+_Key = sa.Text(collation="C")
+"""Compared byte by byte: quickly, and one index finds a name and all names that begin the same."""
+
 identifiers = sa.Table(
     "identifiers",
     metadata,
     sa.Column("handle", sa.Text, primary_key=True, comment="as it is shown"),
-    sa.Column("handle_key", sa.Text, nullable=False, unique=True, comment="as it is compared"),
+    sa.Column("handle_key", _Key, nullable=False, unique=True, comment="as it is compared"),
     sa.Column("ark", sa.Text),
-    sa.Column("ark_key", sa.Text, unique=True),
+    sa.Column("ark_key", _Key, unique=True),
     sa.Column("doi", sa.Text, unique=True, comment="lower case, as it is compared"),
     sa.Column("resolver_url", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
@@ -56,7 +59,6 @@ identifiers = sa.Table(
     ),
     sa.Index("ix_identifiers_changed_in", "changed_in"),
     sa.Index("ix_identifiers_concept", "concept"),
-    sa.Index("ix_identifiers_prefix", "handle_key", postgresql_ops={"handle_key": "text_pattern_ops"}),
     sa.Index("ix_identifiers_plan_id", "plan_id"),
     sa.Index("ix_identifiers_previous_record_id", "previous_record_id"),
 )

@@ -26,7 +26,9 @@ class PidWork(UnitOfWork):
         self._index = index
 
     async def open(self) -> None:
-        self.identifiers = SqlIdentifiers(self.conn, lambda row: self.after_commit(lambda: self._index.note(row)))
+        self.identifiers = SqlIdentifiers(
+            self.conn, lambda rows: self.after_commit(lambda: self._index.note(rows))
+        )
         self.dois = SqlDois(self.conn)
 
     async def alone(self, key: str) -> None:
