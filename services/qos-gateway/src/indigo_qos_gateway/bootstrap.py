@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,14 @@ from indigo_kernel.problems import Unavailable
 from indigo_kernel.runtime import Runtime
 
 from indigo_qos_gateway.adapters.classes import Place
+from indigo_qos_gateway.adapters.db.places import SqlPlaceViews
 from indigo_qos_gateway.adapters.db.uow import GatewayWork
 from indigo_qos_gateway.adapters.db.views import SqlViews
 from indigo_qos_gateway.adapters.mounting import read_mounts
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
 from indigo_qos_gateway.adapters.repository import HttpRecordFiles
 from indigo_qos_gateway.adapters.rules_file import read_rules
+from indigo_qos_gateway.adapters.steps import Steps
 from indigo_qos_gateway.api import (
     routes_backends,
     routes_bulk,
@@ -37,15 +41,18 @@ from indigo_qos_gateway.application.batch_carrying import BatchCarrier
 from indigo_qos_gateway.application.batches import BatchLimits
 from indigo_qos_gateway.application.carrying import Carrier
 from indigo_qos_gateway.application.choosing import Chooser
+from indigo_qos_gateway.application.joining import joined
 from indigo_qos_gateway.application.lifetimes import LIFETIMES, Timers
 from indigo_qos_gateway.application.mounts import Mount, MountTable
 from indigo_qos_gateway.application.objects import Gateway
-from indigo_qos_gateway.application.ports import Backend, Pace
+from indigo_qos_gateway.application.ports import Backend, NewWork, Pace, PlaceViews
+from indigo_qos_gateway.application.relocating import LEFTOVERS, Relocator
 from indigo_qos_gateway.application.staging import PINS, PinKeeper
 from indigo_qos_gateway.application.transitions import JOB
 from indigo_qos_gateway.consumers.on_plan_published import on_plan_published
 from indigo_qos_gateway.consumers.on_record_published import on_record_published
 from indigo_qos_gateway.domain.paths import ROOT, check_name_is_free
+from indigo_qos_gateway.domain.rules import Rules
 from indigo_qos_gateway.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -76,7 +83,8 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
     def work() -> GatewayWork:
         return GatewayWork(platform.database)
 
-    mounts = MountTable(_mounts(settings))
+    rules = read_rules(settings.rules_file)
+    relocator, mounts = _joined(_mounts(settings), rules, settings, work, SqlPlaceViews(platform.engine))
     consumers: dict[type[Fact], Any] = {
         PlanPublished: on_plan_published(mounts),
         RecordPublished: on_record_published(mounts),
@@ -96,7 +104,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         streams=_streams,
         receives=list(consumers),
     )
-    chooser = Chooser(mounts, read_rules(settings.rules_file))
+    chooser = Chooser(mounts, rules)
     timers = Timers(work, chooser)
     api.state.gateway = Service(
         access=Access(mounts),
@@ -139,6 +147,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
                 max_attempts=settings.transition_attempts,
                 give_up=batches.give_up,
             ),
+            Worker(platform.database, LEFTOVERS, relocator.remove, concurrency=settings.transition_concurrency),
             Worker(platform.database, LIFETIMES, timers.end_due, concurrency=1),
             Worker(platform.database, PINS, PinKeeper(work).end_pins, concurrency=1),
         ],
@@ -175,6 +184,30 @@ def _mounts(settings: Settings) -> list[Mount]:
         concurrency=settings.posix_concurrency,
     )
     return [*mounts, Mount(ROOT, posix)]
+
+
+def _joined(
+    mounts: Sequence[Mount], rules: Rules, settings: Settings, work: NewWork, views: PlaceViews
+) -> tuple[Relocator, MountTable]:
+    """Where there are several back-ends, each mount follows its objects to those that took them over.
+
+    Raises ``ValueError`` when the rules name a back-end that is not there.
+    """
+    backends = {mount.backend.name: mount.backend for mount in mounts}
+    relocator = Relocator(work, backends, settings.transition_stall)
+    for name, takers in rules.takers.items():
+        for each in (name, *takers):
+            if each not in backends or takers.count(name):
+                raise ValueError(f"the takers of {name} cannot be used: there is {', '.join(sorted(backends))}")
+    if len(mounts) == 1:
+        return relocator, MountTable(mounts)
+
+    def join(mount: Mount) -> Mount:
+        name, steps = mount.backend.name, Steps(settings.transition_concurrency)
+        takers = rules.takers.get(name, ())
+        return replace(mount, backend=joined(mount.prefix, name, takers, relocator, views, steps))
+
+    return relocator, MountTable([join(mount) for mount in mounts])
 
 
 def _usable(backend: Backend) -> Any:

@@ -52,6 +52,11 @@ class Settings(ServiceSettings):
         description="time a worker stays with a running transition before it goes on",
     )
     transition_concurrency: int = Field(default=4, ge=1, le=256, description="transitions worked on at once")
+    transition_stall: timedelta = Field(
+        default=timedelta(minutes=5),
+        gt=timedelta(0),
+        description="time a copy to another back-end may stand still before it is tried again",
+    )
     transition_attempts: int = Field(default=8, ge=1, le=100, description="tries before a transition is given up")
     rules_file: Path | None = Field(
         default=None, description="TOML file with the operator's prices, lifetimes, policies and rules"

@@ -85,7 +85,7 @@ def test_any_text_is_an_expression_or_told(text):
 def candidate(name, *, latency="10", copies="1", place=("ES",), price=None):
     metadata = {"cdmi_latency": latency, "cdmi_data_redundancy": copies, "cdmi_geographic_placement": list(place)}
     storage_class = StorageClass(name, ObjectType.DATAOBJECT, metadata, ())
-    return Candidate(storage_class, {"type": frozenset({"disk" if latency == "10" else "tape"})}, price)
+    return Candidate(storage_class, {"type": frozenset({"disk" if latency == "10" else "tape"})}, price, "posix")
 
 
 CANDIDATES = [

@@ -56,7 +56,10 @@ class TransitionSnapshot(BaseModel):
     plan: PlanLink | None = None
     objects: list[PlacedObject] = Field(default_factory=list)
     provided: dict[str, Any] = Field(default_factory=dict, description="CDMI *_provided attributes, observed")
-    backend: str | None = None
+    backend: str | None = Field(default=None, description="back-end that has the target class")
+    source_backend: str | None = Field(
+        default=None, description="back-end that had the bytes, when another one takes over"
+    )
     requested_at: AwareDatetime
     started_at: AwareDatetime | None = None
     finished_at: AwareDatetime | None = None

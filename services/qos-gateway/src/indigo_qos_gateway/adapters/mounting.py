@@ -13,6 +13,7 @@ from indigo_qos_gateway.adapters.hsm.options import DCacheOptions, StormOptions,
 from indigo_qos_gateway.adapters.mounted.options import GpfsOptions, TsmOptions
 from indigo_qos_gateway.adapters.onedata.options import OneDataOptions
 from indigo_qos_gateway.adapters.options import MemberOptions
+from indigo_qos_gateway.adapters.posix.options import PosixOptions
 from indigo_qos_gateway.adapters.s3.options import CephOptions, S3Options
 from indigo_qos_gateway.application.mounts import Members, Mount
 
@@ -25,7 +26,8 @@ AnyMount = Annotated[
     | TsmOptions
     | GpfsOptions
     | OneDataOptions
-    | HpssOptions,
+    | HpssOptions
+    | PosixOptions,
     Field(discriminator="type"),
 ]
 

@@ -39,6 +39,7 @@ class _Storage(_Model):
     network: str | None = None
     attributes: dict[str, Words] = Field(default_factory=dict)
     classes: dict[str, _Class] = Field(default_factory=dict)
+    takers: list[str] = Field(default_factory=list)
 
 
 class _Lifetime(_Model):
@@ -133,6 +134,7 @@ class _File(_Model):
                 for name, each in self.storage.items()
             },
             currency=self.currency,
+            takers={name: tuple(each.takers) for name, each in self.storage.items() if each.takers},
         )
 
 

@@ -126,6 +126,7 @@ def _metadata(view: View, polling_ms: int) -> dict[str, Any]:
             known["cdmi_hash"] = stored.sha256 or status.sha256
     for key, each in status.provided.items():
         known[key if key == "cdmi_default_dataobject_capability_class" else f"{key}_provided"] = each
+    known["cdmi_capabilities_allowed_provided"] = [class_uri(status.object_type, each) for each in view.allowed]
     if view.lifetime is not None:
         known[f"{LIFETIME}_provided"] = view.lifetime.duration.text
         known[f"{ACTION}_provided"] = view.lifetime.action

@@ -26,9 +26,10 @@ class _Answer(BaseModel):
 
 
 class ConsideredClass(_Answer):
-    """One class that could be chosen. ``price`` is for a terabyte and a month."""
+    """One class that could be chosen, and the back-end that has it. ``price`` is for a terabyte and a month."""
 
     storage_class: str
+    backend: str
     permitted: bool
     unfulfilled: list[str]
     fulfils_expression: bool | None
@@ -48,7 +49,9 @@ class ClassExplanation(_Answer):
 
     path: str
     current_class: str | None
+    current_backend: str | None
     chosen_class: str
+    chosen_backend: str | None
     source: Source
     reason: str
     changes_at: AwareDatetime | None
@@ -81,7 +84,9 @@ async def explain_class(
     return ClassExplanation(
         path=_path(path),
         current_class=found.current_class,
+        current_backend=found.current_backend,
         chosen_class=found.choice.storage_class,
+        chosen_backend=found.backend,
         source=found.choice.source,
         reason=found.choice.reason,
         changes_at=found.choice.changes_at,
@@ -98,6 +103,7 @@ def _considered(each: Considered) -> ConsideredClass:
     milliseconds = latency(each.candidate.storage_class)
     return ConsideredClass(
         storage_class=each.candidate.name,
+        backend=each.candidate.backend,
         permitted=each.permitted,
         unfulfilled=list(each.unfulfilled),
         fulfils_expression=each.fulfils_expression,

@@ -15,8 +15,8 @@ from indigo_kernel.pagination import Page, Paging
 from indigo_kernel.problems import BadRequest, Conflict, Forbidden, InvalidBody, NotFound, Unauthenticated
 
 from indigo_qos_gateway.api.deps import Here, Service
-from indigo_qos_gateway.api.schemas import TransitionRequest
-from indigo_qos_gateway.application.transitions import cancel_transition, get_transition
+from indigo_qos_gateway.api.schemas import TransitionProgress, TransitionRequest
+from indigo_qos_gateway.application.transitions import bytes_of, cancel_transition, get_transition
 from indigo_qos_gateway.domain.choice import by_expression
 from indigo_qos_gateway.domain.errors import UnknownClass
 from indigo_qos_gateway.domain.expressions import ExpressionError, parse_expression
@@ -85,12 +85,13 @@ async def create_transition(request: Request, here: Here, who: Who, body: Transi
 
 
 @router.get("/{transition_id}", responses=responses(NotFound))
-async def read_transition(here: Here, who: Who, transition_id: str) -> TransitionSnapshot:
-    """One transition, with what was observed when it is over."""
+async def read_transition(here: Here, who: Who, transition_id: str) -> TransitionProgress:
+    """One transition and how many bytes are where they shall be; what was observed when it is over."""
     async with here.gateway.work() as work:
         transition = await get_transition(work, transition_id)
+        done, total = await bytes_of(work, transition)
     here.access.check_see(who, [transition.path])
-    return transition.snapshot()
+    return TransitionProgress(**dict(transition.snapshot()), bytes_done=done, bytes_total=total)
 
 
 @router.post(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from indigo_contracts.qos import TransitionSnapshot
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 MimeType = Annotated[
@@ -78,6 +79,13 @@ UNSUPPORTED = (
     "snapshot",
 )
 """Fields of the standard that would need something the capability objects do not offer."""
+
+
+class TransitionProgress(TransitionSnapshot):
+    """A transition with its progress; ``bytes_total`` is null until its objects were looked at."""
+
+    bytes_done: int
+    bytes_total: int | None
 
 
 class TransitionRequest(BaseModel):

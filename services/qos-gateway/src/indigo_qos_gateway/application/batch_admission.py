@@ -120,6 +120,8 @@ def _join_or_make(
         path=target.path,
         object_type=status.object_type,
         backend=seen.mount.backend.name,
+        source_backend=seen.mount.holder(status.object_type, status.storage_class),
+        target_backend=seen.mount.holder(status.object_type, target.target_class),
         source_class=status.storage_class,
         target_class=target.target_class,
         requested_at=work.now,

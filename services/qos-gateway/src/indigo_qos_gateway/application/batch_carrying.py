@@ -23,6 +23,7 @@ from indigo_qos_gateway.application.lifetimes import Placed, Timers
 from indigo_qos_gateway.application.mounts import MountTable
 from indigo_qos_gateway.application.placement import place_again
 from indigo_qos_gateway.application.ports import NewWork, Pace, Work
+from indigo_qos_gateway.application.relocating import abandon
 from indigo_qos_gateway.application.staging import PINS, send_home
 from indigo_qos_gateway.application.transitions import plan_lock, state_fact
 from indigo_qos_gateway.domain.batch import Batch, BatchKind, Target
@@ -307,6 +308,8 @@ class BatchCarrier:
                     over.append(known)
                 targets.append(_end_of_target(batch, each, known, work.now))
             await work.transitions.save(*over)
+            given_up = [each.path for each in over if each.state is not TransitionState.COMPLETED]
+            await abandon(work, await work.places.relocations(given_up))
             for transition in over:
                 state_fact(work, transition)
             await work.objects.associate(

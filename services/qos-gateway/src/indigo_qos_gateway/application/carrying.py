@@ -5,11 +5,11 @@ Every part can be done again: a worker that takes over from a dead one finds in 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from indigo_contracts.qos import PlacedObject
+from indigo_contracts.qos import PlacedObject, TransitionState
 from indigo_contracts.repository import RecordFile, RecordSnapshot
 from indigo_kernel.db.jobs import Later
 from indigo_kernel.db.uow import Job
@@ -19,6 +19,7 @@ from indigo_qos_gateway.application.lifetimes import Placed, Timers
 from indigo_qos_gateway.application.mounts import Mount, MountTable, record_container
 from indigo_qos_gateway.application.placement import place_again
 from indigo_qos_gateway.application.ports import NewWork, Pace, RecordFiles, Work
+from indigo_qos_gateway.application.relocating import abandon
 from indigo_qos_gateway.application.transitions import plan_lock, state_fact
 from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, StorageDamage
 from indigo_qos_gateway.domain.paths import absolute, join
@@ -107,18 +108,17 @@ class Carrier:
     async def _steps(self, mount: Mount, transition: Transition, record: RecordSnapshot | None) -> None:
         if record is not None and not transition.handles:  # steps begin when every file is there
             await self._fetch(mount, transition, record)
-        paths = [
-            status.path
-            for status in await below(mount, transition.path)
-            if status.storage_class != transition.target_class
-        ]
-        handles = {path: handle for path, handle in transition.handles.items() if path in paths}
+        found = await below(mount, transition.path)
+        left = {each.path: each.size for each in found if each.storage_class != transition.target_class}
+        total = sum(each.size for each in found)
+        transition = replace(transition, bytes_total=total, bytes_done=total - sum(left.values()))
+        handles = {path: handle for path, handle in transition.handles.items() if path in left}
         await self._check_not_cancelled(transition)
-        for path in paths:
+        for path in left:
             if path not in handles:
                 handles[path] = await mount.backend.start(mount.inner(path), transition.target_class)
         await self._remember(transition, handles)
-        await self._wait(mount, transition, handles)
+        await self._wait(mount, transition, handles, left)
 
     async def _fetch(self, mount: Mount, transition: Transition, record: RecordSnapshot) -> None:
         """Have every file of the record in the container, with the size and checksum the record says."""
@@ -143,7 +143,9 @@ class Carrier:
         except StorageDamage:
             return None
 
-    async def _wait(self, mount: Mount, transition: Transition, handles: dict[str, str]) -> None:
+    async def _wait(
+        self, mount: Mount, transition: Transition, handles: dict[str, str], sizes: Mapping[str, int]
+    ) -> None:
         """Poll the steps until all are done; raise ``Later`` when that takes longer than a worker waits."""
         left = self.pace.patience.total_seconds()
         for path, handle in list(handles.items()):
@@ -151,6 +153,9 @@ class Carrier:
                 await self._check_not_cancelled(transition)
                 progress = await mount.backend.poll(mount.inner(path), handle, min(_LOOK, max(left, 0.0)))
                 if progress.state is StepState.DONE:
+                    transition = replace(transition, bytes_done=transition.bytes_done + sizes[path])
+                    if sizes[path]:
+                        await self._remember(transition, handles)
                     break
                 if progress.state is not StepState.RUNNING:
                     await self._remember(transition, {key: each for key, each in handles.items() if key != path})
@@ -162,10 +167,12 @@ class Carrier:
                     raise Later(self.pace.again, f"{path} is under way")
 
     async def _remember(self, transition: Transition, handles: dict[str, str]) -> None:
+        """Keep the running steps, and how many bytes are where they shall be."""
         async with self.work() as work:
             current = await work.transitions.get(transition.id, for_update=True)
             if current is not None and current.active:
-                await work.transitions.save(replace(current, handles=handles))
+                total, done = transition.bytes_total, transition.bytes_done
+                await work.transitions.save(replace(current, handles=handles, bytes_total=total, bytes_done=done))
 
     async def _check_not_cancelled(self, transition: Transition) -> None:
         async with self.work() as work:
@@ -234,6 +241,8 @@ class Carrier:
 
     async def _settle(self, work: Work, ended: Transition) -> None:
         await work.transitions.save(ended)
+        if ended.state is not TransitionState.COMPLETED:
+            await abandon(work, await work.places.relocations_below(ended.path))
         state_fact(work, ended)
         await place_again(work, self.mounts, ended)
 

@@ -29,18 +29,19 @@ class Chooser:
     rules: Rules
 
     def candidates(self, mount: Mount) -> list[Candidate]:
-        """The classes for data objects a mount offers, with everything expressions can ask for."""
-        backend, said = mount.backend, self.rules.attributes.get(mount.backend.name, {})
-        prices = self.rules.prices.get(backend.name, {})
+        """The classes for data objects there are at a mount, with everything expressions can ask for."""
         return [
-            Candidate(
-                each,
-                {**self.storage(mount), **_known(each), **said.get(each.name, {})},
-                prices.get(each.name),
-            )
-            for each in backend.classes()
+            self._candidate(mount, each)
+            for each in mount.backend.classes()
             if each.object_type is ObjectType.DATAOBJECT
         ]
+
+    def _candidate(self, mount: Mount, each: StorageClass) -> Candidate:
+        holder = mount if each.holder is None else self.mounts.named(each.holder)
+        name, backend = each.native or each.name, holder.backend.name
+        said = self.rules.attributes.get(backend, {}).get(name, {})
+        attributes = {**self.storage(holder), **_known(each), **said}
+        return Candidate(each, attributes, self.rules.prices.get(backend, {}).get(name), backend)
 
     def storage(self, mount: Mount) -> Attributes:
         """What is known of a back-end as a whole."""

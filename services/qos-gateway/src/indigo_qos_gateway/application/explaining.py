@@ -31,11 +31,13 @@ class Considered:
 class Explanation:
     """``seconds`` until the bytes are at the class; absent when the classes do not say how fast they are.
 
-    ``cost`` is for a month.
+    ``cost`` is for a month. The back-ends are those of the current and of the chosen class.
     """
 
     current_class: str | None
+    current_backend: str | None
     choice: Choice
+    backend: str | None
     considered: Sequence[Considered]
     lifetime: Lifetime | None
     expires_at: datetime | None
@@ -77,15 +79,18 @@ async def explain(
     chosen = next((each for each in candidates if each.name == choice.storage_class), None)
     lifetime = chooser.lifetime(chosen.storage_class if chosen else None, wishes)
     since = stored.association_time if stored and status and status.storage_class == choice.storage_class else now
+    here = next((each for each in candidates if status and each.name == status.storage_class), None)
     return Explanation(
         current_class=status.storage_class if status else None,
+        current_backend=here.backend if here else None,
         choice=choice,
+        backend=chosen.backend if chosen else None,
         considered=[_considered(each, wishes, expression) for each in candidates],
         lifetime=lifetime,
         expires_at=lifetime.duration.after(since) if lifetime else None,
         size=bytes_there,
         cost=None if chosen is None or chosen.price is None else chosen.price * bytes_there / _TERABYTE,
-        seconds=_seconds(candidates, status.storage_class if status else None, chosen, bytes_there),
+        seconds=_seconds(here, chosen, bytes_there),
     )
 
 
@@ -99,19 +104,25 @@ def _considered(candidate: Candidate, wishes: Wishes, expression: Expression | N
     )
 
 
-def _seconds(
-    candidates: Sequence[Candidate], current: str | None, chosen: Candidate | None, size: int
-) -> float | None:
-    """Nothing moves when it is there already; else the first byte has to come, and then the others."""
-    here = next((each for each in candidates if each.name == current), None)
+def _seconds(here: Candidate | None, chosen: Candidate | None, size: int) -> float | None:
+    """Nothing moves when it is there already; else the first byte has to come, and then the others.
+
+    Between back-ends both ends count: the slower one sets the pace.
+    """
     if chosen is None or (here is not None and here.name == chosen.name):
         return 0.0 if chosen is not None else None
     first = latency((here or chosen).storage_class) / 1000
-    speed = chosen.storage_class.metadata.get("cdmi_throughput")
-    try:
-        rest = size / float(speed) if isinstance(speed, str) and float(speed) > 0 else None
-    except ValueError:
-        rest = None
-    if first == float("inf") or (rest is None and size):
+    ends = [chosen] if here is None or here.backend == chosen.backend else [here, chosen]
+    speeds = [speed for each in ends if (speed := _throughput(each)) is not None]
+    if first == float("inf") or (size and len(speeds) < len(ends)):
         return None
-    return first + (rest or 0.0)
+    return first + (size / min(speeds) if size else 0.0)
+
+
+def _throughput(candidate: Candidate) -> float | None:
+    """Bytes a second; ``None`` when the class does not say."""
+    speed = candidate.storage_class.metadata.get("cdmi_throughput")
+    try:
+        return float(speed) if isinstance(speed, str) and float(speed) > 0 else None
+    except ValueError:
+        return None

@@ -48,6 +48,13 @@ class Mount:
         """The status at a path of the tree. Raises ``ObjectNotFound``."""
         return replace(await self.backend.status(self.inner(path)), path=path)
 
+    def holder(self, object_type: ObjectType, name: str) -> str:
+        """The back-end that has a class here: the mount's own one, or one that may take over."""
+        for each in self.backend.classes():
+            if each.object_type is object_type and each.name == name:
+                return each.holder or self.backend.name
+        return self.backend.name
+
     def offers(self, object_type: ObjectType, name: str) -> bool:
         return any(each.object_type is object_type and each.name == name for each in self.backend.classes())
 
@@ -95,6 +102,8 @@ class MountTable:
             backend = mount.backend
             fits = (
                 mount.offers(ObjectType.DATAOBJECT, promise.storage_class)
+                # what another back-end takes over is of its kind and at its site
+                and mount.holder(ObjectType.DATAOBJECT, promise.storage_class) == backend.name
                 and (promise.storage_type is None or promise.storage_type.casefold() == backend.kind.casefold())
                 and (promise.site is None or backend.site is None or promise.site == backend.site)
             )
@@ -110,13 +119,19 @@ class MountTable:
         """Every class of the tree by name. ``cdmi_location`` tells the containers it can be had in."""
         found: dict[str, StorageClass] = {}
         places: dict[str, list[str]] = {}
+        ways: dict[str, dict[str, None]] = {}
         for mount in reversed(self.mounts):
             for each in mount.backend.classes():
                 if each.object_type is object_type:
                     found.setdefault(each.name, each)
                     places.setdefault(each.name, []).append(mount.prefix)
+                    ways.setdefault(each.name, {}).update(dict.fromkeys(each.allowed))
         return {
-            name: replace(each, metadata={**each.metadata, "cdmi_location": _location(places[name])})
+            name: replace(
+                each,
+                metadata={**each.metadata, "cdmi_location": _location(places[name])},
+                allowed=tuple(ways[name]),
+            )
             for name, each in found.items()
         }
 

@@ -31,7 +31,10 @@ OCTETS = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One object or container. ``moving_to`` is the class it is on its way to, ``lifetime`` that of its class."""
+    """One object or container. ``moving_to`` is the class it is on its way to, ``lifetime`` that of its class.
+
+    ``allowed`` are the classes it may be brought to from where it is.
+    """
 
     status: Status
     stored: StoredObject
@@ -39,6 +42,7 @@ class View:
     moving_to: str | None
     lifetime: Lifetime | None = None
     children: Sequence[Child] = ()
+    allowed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ class Gateway:
         children = await self.mounts.children(path) if _is_container(status) else ()
         seen = await self.views.find(path)
         if seen is not None and seen.stored.object_type is status.object_type:
-            return View(status, seen.stored, seen.parent_id, seen.moving_to, self._lifetime(status), children)
+            lifetime, allowed = self._lifetime(status), self._allowed(status)
+            return View(status, seen.stored, seen.parent_id, seen.moving_to, lifetime, children, allowed)
         async with self.work() as work:
             return await self._view(work, status, children)
 
@@ -266,7 +271,13 @@ class Gateway:
             above = (await self._stored(work, parent(status.path), ObjectType.CONTAINER)).object_id
         under_way = await moving(work, status.path)
         moving_to = under_way.target_class if under_way else None
-        return View(status, stored, above, moving_to, self._lifetime(status), children)
+        return View(status, stored, above, moving_to, self._lifetime(status), children, self._allowed(status))
+
+    def _allowed(self, status: Status) -> Sequence[str]:
+        for each in self.mounts.at(status.path).backend.classes():
+            if each.object_type is status.object_type and each.name == status.storage_class:
+                return each.allowed
+        return ()
 
     def _lifetime(self, status: Status) -> Lifetime | None:
         if _is_container(status):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -127,7 +126,7 @@ class Backend(Protocol):
 class Steps(Protocol):
     """Steps a process carries out by itself. One that its process did not survive is unknown afterwards."""
 
-    def start(self, path: str, target: str, run: Callable[[threading.Event], Coroutine[Any, Any, None]]) -> str:
+    def start(self, path: str, target: str, run: Callable[[], Coroutine[Any, Any, None]]) -> str:
         """Begin a step, or name the one that does the same already. Raises ``Busy``."""
         ...
 
@@ -188,7 +187,7 @@ class PlaceViews(Protocol):
         ...
 
 
-class Places(Protocol):
+class PlaceRows(Protocol):
     """Which objects are elsewhere, and which are on their way to another back-end; paths are of the tree."""
 
     async def find(self, path: str) -> Place | None: ...
@@ -211,6 +210,10 @@ class Places(Protocol):
 
     async def relocations(self, paths: Sequence[str]) -> Sequence[Relocation]:
         """Those of exactly these paths, to be ended by this transaction."""
+        ...
+
+    async def relocations_below(self, path: str) -> Sequence[Relocation]:
+        """Those of the path and of what is in it, to be ended by this transaction."""
         ...
 
     async def relocated(self, path: str) -> tuple[int, int]:
@@ -422,7 +425,7 @@ class Work(Protocol):
     def transitions(self) -> Transitions: ...
 
     @property
-    def places(self) -> Places: ...
+    def places(self) -> PlaceRows: ...
 
     @property
     def batches(self) -> Batches: ...

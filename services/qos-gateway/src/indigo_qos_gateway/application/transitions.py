@@ -64,6 +64,8 @@ async def request_transition(
         path=status.path,
         object_type=status.object_type,
         backend=mount.backend.name,
+        source_backend=mount.holder(status.object_type, status.storage_class),
+        target_backend=mount.holder(status.object_type, target),
         source_class=status.storage_class,
         target_class=target,
         requested_at=work.now,
@@ -149,6 +151,15 @@ async def cancel_transition(work: Work, transition_id: str, actor: Actor | None)
         await work.enqueue(JOB, transition.id, {"transition_id": transition.id})
     await work.transitions.save(transition)
     return transition
+
+
+async def bytes_of(work: Work, transition: Transition) -> tuple[int, int | None]:
+    """How many bytes are where a transition brings them, or on the way there, and how many there are."""
+    done, total = transition.bytes_done, transition.bytes_total
+    if transition.active:
+        copied, coming = await work.places.relocated(transition.path)
+        done, total = done + copied, total if total is not None else (coming or None)
+    return done, total
 
 
 def state_fact(work: Work, transition: Transition, actor: Actor | None = None) -> None:

@@ -110,13 +110,15 @@ def staged_class(status: Status, classes: Sequence[StorageClass]) -> str | None:
     """The class that has a file on disk without giving up its tape copy; ``None`` when there is none.
 
     Among the classes one may go to from here those count that answer sooner than now (``cdmi_latency``, in
-    milliseconds); of these the one with most copies (``cdmi_data_redundancy``) keeps what is on tape.
+    milliseconds); of these the one with most copies (``cdmi_data_redundancy``) keeps what is on tape. Nothing goes
+    to another back-end for a while only.
     """
     offered = {each.name: each for each in classes if each.object_type is ObjectType.DATAOBJECT}
     here = offered.get(status.storage_class)
     if here is None:
         return None
-    sooner = [offered[name] for name in here.allowed if name in offered and latency(offered[name]) < latency(here)]
+    near = [offered[name] for name in here.allowed if name in offered and offered[name].holder == here.holder]
+    sooner = [each for each in near if latency(each) < latency(here)]
     if not sooner:
         return None
     return min(sooner, key=lambda each: (-copies(each), latency(each), each.name)).name

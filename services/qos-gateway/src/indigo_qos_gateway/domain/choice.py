@@ -32,11 +32,12 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One class there is to choose. ``price`` is for a terabyte and a month, if the operator says."""
+    """One class there is to choose, and its back-end. ``price`` is for a terabyte and a month, if one is known."""
 
     storage_class: StorageClass
     attributes: Attributes
     price: float | None
+    backend: str
 
     @property
     def name(self) -> str:

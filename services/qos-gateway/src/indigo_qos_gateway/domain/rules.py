@@ -114,7 +114,8 @@ class Rule:
 class Rules:
     """The operator's file. ``attributes`` and ``prices`` are by back-end, then by class (``""`` for all of them).
 
-    A price is for a terabyte and a month, in ``currency``.
+    A price is for a terabyte and a month, in ``currency``. ``takers`` are the back-ends that may take over objects
+    of a back-end's part of the tree, in the order in which their classes get their names.
     """
 
     rules: Sequence[Rule] = ()
@@ -123,3 +124,4 @@ class Rules:
     attributes: Mapping[str, Mapping[str, Attributes]] = field(default_factory=dict)
     prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     currency: str = "EUR"
+    takers: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -31,12 +31,17 @@ def class_uri(object_type: ObjectType, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StorageClass:
-    """One quality a back-end offers. ``allowed`` are the classes one may go to from here."""
+    """One quality a back-end offers. ``allowed`` are the classes one may go to from here.
+
+    ``holder`` is the back-end that has it, and ``native`` its name there, where that is not the mount's own one.
+    """
 
     name: str
     object_type: ObjectType
     metadata: Mapping[str, Attribute]
     allowed: tuple[str, ...]
+    holder: str | None = None
+    native: str | None = None
 
     @property
     def uri(self) -> str:

@@ -33,7 +33,9 @@ Stated = TransitionRequested | TransitionCompleted | TransitionFailed | Transiti
 class Transition:
     """``handles`` are the back-end's names of running steps, by path. ``edition`` of the plan is in ``plan``.
 
-    ``batch_id`` names the request for many of which it is a part, and whose worker carries it out.
+    ``batch_id`` names the request for many of which it is a part, and whose worker carries it out. ``backend`` is
+    that of the part of the tree; ``source_backend`` had the bytes, and ``target_backend`` has the target class,
+    where other back-ends may take over. ``bytes_total`` are those of its objects, once they were looked at.
     """
 
     id: str
@@ -42,6 +44,8 @@ class Transition:
     backend: str
     target_class: str
     requested_at: datetime
+    source_backend: str | None = None
+    target_backend: str | None = None
     source_class: str | None = None
     state: TransitionState = TransitionState.SUBMITTED
     version: int = 1
@@ -54,6 +58,8 @@ class Transition:
     provided: Mapping[str, Any] = field(default_factory=dict)
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    bytes_total: int | None = None
+    bytes_done: int = 0
     error: str | None = None
 
     @property
@@ -77,8 +83,15 @@ class Transition:
 
     def complete(self, now: datetime, objects: Sequence[PlacedObject], provided: Mapping[str, Any]) -> Self:
         """Everything was observed at the target class, with the right checksums."""
+        size = sum(each.size for each in objects)
         return self._to(
-            TransitionState.COMPLETED, finished_at=now, objects=tuple(objects), provided=provided, handles={}
+            TransitionState.COMPLETED,
+            finished_at=now,
+            objects=tuple(objects),
+            provided=provided,
+            handles={},
+            bytes_total=size,
+            bytes_done=size,
         )
 
     def fail(self, now: datetime, error: str) -> Self:
@@ -105,7 +118,8 @@ class Transition:
             plan=self.plan,
             objects=list(self.objects),
             provided=dict(self.provided),
-            backend=self.backend,
+            backend=self.target_backend or self.backend,
+            source_backend=None if self.source_backend == self.target_backend else self.source_backend,
             requested_at=self.requested_at,
             started_at=self.started_at,
             finished_at=self.finished_at,

@@ -33,7 +33,9 @@ transitions = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("path", Path, nullable=False),
     sa.Column("object_type", sa.Text, nullable=False),
-    sa.Column("backend", sa.Text, nullable=False),
+    sa.Column("backend", sa.Text, nullable=False, comment="of the part of the tree it is in"),
+    sa.Column("source_backend", sa.Text, comment="that had the bytes when it was asked for"),
+    sa.Column("target_backend", sa.Text, comment="that has the target class"),
     sa.Column("source_class", sa.Text),
     sa.Column("target_class", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
@@ -45,6 +47,8 @@ transitions = sa.Table(
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
     sa.Column("objects", JSONB, nullable=False, comment="as observed in the end"),
     sa.Column("provided", JSONB, nullable=False),
+    sa.Column("bytes_total", sa.BigInteger, comment="of the objects it is about, once they were looked at"),
+    sa.Column("bytes_done", sa.BigInteger, nullable=False, server_default="0", comment="at the target class"),
     sa.Column("error", sa.Text),
     sa.Column("requested_at", Instant, nullable=False),
     sa.Column("started_at", Instant),
@@ -58,6 +62,35 @@ transitions = sa.Table(
     sa.Index("ix_transitions_path", "path", "id"),
     sa.Index("ix_transitions_record_id", "record_id", "id"),
     sa.Index("ix_transitions_state", "state", "id"),
+)
+
+places = sa.Table(
+    "places",
+    metadata,
+    sa.Column("path", Path, primary_key=True),
+    sa.Column("parent", Path, nullable=False, comment="the container that shows it"),
+    sa.Column("backend", sa.Text, nullable=False),
+    sa.Column("inner", sa.Text, comment="the back-end's own path of a data object; absent for containers"),
+    sa.Column("storage_class", sa.Text, comment="of a container: the class of what is stored in it"),
+    sa.Index("ix_places_parent", "parent"),
+    sa.Index("ix_places_backend", "backend"),
+)
+
+relocations = sa.Table(
+    "relocations",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("path", Path, nullable=False, unique=True),
+    sa.Column("source_backend", sa.Text, nullable=False),
+    sa.Column("source_inner", sa.Text, nullable=False),
+    sa.Column("backend", sa.Text, nullable=False),
+    sa.Column("inner", sa.Text, nullable=False),
+    sa.Column("storage_class", sa.Text, nullable=False, comment="as the target calls it"),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("modified", Instant, comment="when the source was changed last, as it was copied"),
+    sa.Column("bytes_done", sa.BigInteger, nullable=False),
+    sa.Column("recalled_from", sa.Text, comment="class of the source before it was recalled"),
 )
 
 batches = sa.Table(

@@ -9,6 +9,7 @@ from indigo_kernel.db.uow import UnitOfWork
 
 from indigo_qos_gateway.adapters.db.batches import SqlBatches
 from indigo_qos_gateway.adapters.db.objects import SqlObjects
+from indigo_qos_gateway.adapters.db.places import SqlPlaces
 from indigo_qos_gateway.adapters.db.promises import SqlPlans, SqlRecords
 from indigo_qos_gateway.adapters.db.timers import SqlTimers
 from indigo_qos_gateway.adapters.db.transitions import SqlTransitions
@@ -21,6 +22,7 @@ class GatewayWork(UnitOfWork):
 
     objects: SqlObjects
     transitions: SqlTransitions
+    places: SqlPlaces
     batches: SqlBatches
     timers: SqlTimers
     plans: SqlPlans
@@ -29,6 +31,7 @@ class GatewayWork(UnitOfWork):
     async def open(self) -> None:
         self.objects = SqlObjects(self.conn)
         self.transitions = SqlTransitions(self.conn)
+        self.places = SqlPlaces(self.conn)
         self.batches = SqlBatches(self.conn)
         self.timers = SqlTimers(self.conn)
         self.plans = SqlPlans(self.conn)

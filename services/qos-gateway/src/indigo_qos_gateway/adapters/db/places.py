@@ -1,0 +1,112 @@
+"""Where objects are that are not where their paths say, and those on their way there, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+from indigo_kernel.db.engine import reading
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from indigo_qos_gateway.adapters.db.objects import at_or_below
+from indigo_qos_gateway.adapters.db.tables import places, relocations
+from indigo_qos_gateway.domain.paths import name, parent
+from indigo_qos_gateway.domain.relocation import Place, Relocation, Stage
+
+_FIND = sa.select(places).where(places.c.path == sa.bindparam("path"))
+_CHILDREN = sa.select(places.c.path).where(places.c.parent == sa.bindparam("path"), places.c.inner.is_not(None))
+
+
+class SqlPlaceViews:
+    """Implements ``application.ports.PlaceViews``."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = reading(engine)
+
+    async def find(self, path: str) -> Place | None:
+        async with self._engine.connect() as conn:
+            return _place((await conn.execute(_FIND, {"path": path})).one_or_none())
+
+    async def children(self, path: str) -> Sequence[str]:
+        async with self._engine.connect() as conn:
+            return [name(row.path) for row in await conn.execute(_CHILDREN, {"path": path})]
+
+
+class SqlPlaces:
+    """Implements ``application.ports.PlaceRows``."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+
+    async def find(self, path: str) -> Place | None:
+        return _place((await self._conn.execute(_FIND, {"path": path})).one_or_none())
+
+    async def below(self, path: str) -> Sequence[Place]:
+        rows = await self._conn.execute(sa.select(places).where(at_or_below(places.c.path, path)))
+        return [Place(row.path, row.backend, row.inner, row.storage_class) for row in rows]
+
+    async def keeps(self, backend: str) -> bool:
+        kept = sa.select(places.c.path).where(places.c.backend == backend, places.c.inner.is_not(None)).exists()
+        coming = sa.select(relocations.c.id).where(relocations.c.backend == backend).exists()
+        found: bool = (await self._conn.execute(sa.select(sa.or_(kept, coming)))).scalar_one()
+        return found
+
+    async def save(self, place: Place) -> None:
+        values = asdict(place) | {"parent": parent(place.path)}
+        await self._conn.execute(
+            insert(places).values(values).on_conflict_do_update(index_elements=[places.c.path], set_=values)
+        )
+
+    async def remove(self, paths: Sequence[str]) -> None:
+        await self._conn.execute(sa.delete(places).where(places.c.path == _any(paths)))
+
+    async def relocation(self, relocation_id: str, *, for_update: bool = False) -> Relocation | None:
+        statement = sa.select(relocations).where(relocations.c.id == relocation_id)
+        if for_update:
+            statement = statement.with_for_update()
+        row = (await self._conn.execute(statement)).one_or_none()
+        return None if row is None else _relocation(row)
+
+    async def relocations(self, paths: Sequence[str]) -> Sequence[Relocation]:
+        return await self._ending(relocations.c.path == _any(paths)) if paths else []
+
+    async def relocations_below(self, path: str) -> Sequence[Relocation]:
+        return await self._ending(at_or_below(relocations.c.path, path))
+
+    async def relocated(self, path: str) -> tuple[int, int]:
+        sums = [sa.func.coalesce(sa.func.sum(each), 0) for each in (relocations.c.bytes_done, relocations.c.size)]
+        row = (await self._conn.execute(sa.select(*sums).where(at_or_below(relocations.c.path, path)))).one()
+        return int(row[0]), int(row[1])
+
+    async def add_relocation(self, new: Relocation) -> None:
+        await self._conn.execute(sa.insert(relocations).values(asdict(new)))
+
+    async def save_relocation(self, changed: Relocation) -> bool:
+        saved = await self._conn.execute(
+            sa.update(relocations).where(relocations.c.id == changed.id).values(asdict(changed))
+        )
+        return saved.rowcount == 1
+
+    async def end_relocation(self, relocation_id: str) -> bool:
+        ended = await self._conn.execute(sa.delete(relocations).where(relocations.c.id == relocation_id))
+        return ended.rowcount == 1
+
+    async def _ending(self, condition: sa.ColumnElement[bool]) -> Sequence[Relocation]:
+        statement = sa.select(relocations).where(condition).order_by(relocations.c.id).with_for_update()
+        return [_relocation(row) for row in await self._conn.execute(statement)]
+
+
+def _any(paths: Sequence[str]) -> sa.CollectionAggregate[bool]:
+    return sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text)))
+
+
+def _place(row: sa.Row[Any] | None) -> Place | None:
+    return None if row is None else Place(row.path, row.backend, row.inner, row.storage_class)
+
+
+def _relocation(row: sa.Row[Any]) -> Relocation:
+    values = row._asdict()
+    return Relocation(**{**values, "stage": Stage(values["stage"])})
