@@ -9,6 +9,13 @@ from typing import Any
 
 from indigo_contracts.dmp import PlanPublished
 from indigo_contracts.envelope import Fact
+from indigo_contracts.qos import (
+    LifetimeExpired,
+    TransitionCancelled,
+    TransitionCompleted,
+    TransitionFailed,
+    TransitionRequested,
+)
 from indigo_contracts.repository import RecordPublished
 from indigo_kernel.db.inbox import subscription
 from indigo_kernel.db.jobs import Worker
@@ -30,6 +37,7 @@ from indigo_qos_gateway.api import (
     routes_bulk,
     routes_capabilities,
     routes_cdmi,
+    routes_domains,
     routes_explain,
     routes_tape,
     routes_transitions,
@@ -44,12 +52,15 @@ from indigo_qos_gateway.application.choosing import Chooser
 from indigo_qos_gateway.application.joining import joined
 from indigo_qos_gateway.application.lifetimes import LIFETIMES, Timers
 from indigo_qos_gateway.application.mounts import Mount, MountTable
+from indigo_qos_gateway.application.notifying import NOTIFICATIONS, Notifier, QueueLimits
 from indigo_qos_gateway.application.objects import Gateway
 from indigo_qos_gateway.application.ports import Backend, NewWork, Pace, PlaceViews
+from indigo_qos_gateway.application.querying import QUERIES, Searcher
 from indigo_qos_gateway.application.relocating import LEFTOVERS, Relocator
 from indigo_qos_gateway.application.staging import PINS, PinKeeper
 from indigo_qos_gateway.application.transitions import JOB
 from indigo_qos_gateway.consumers.on_plan_published import on_plan_published
+from indigo_qos_gateway.consumers.on_quality import on_lifetime_expired, on_transition
 from indigo_qos_gateway.consumers.on_record_published import on_record_published
 from indigo_qos_gateway.domain.paths import ROOT, check_name_is_free
 from indigo_qos_gateway.domain.rules import Rules
@@ -89,6 +100,13 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         PlanPublished: on_plan_published(mounts),
         RecordPublished: on_record_published(mounts),
     }
+    told: dict[type[Fact], Any] = {
+        TransitionRequested: on_transition,
+        TransitionCompleted: on_transition,
+        TransitionFailed: on_transition,
+        TransitionCancelled: on_transition,
+        LifetimeExpired: on_lifetime_expired,
+    }
     api = platform.api(
         title="Storage quality of service",
         description="Storage classes, transitions and objects over CDMI 1.1.1 and the INDIGO QoS dialect.",
@@ -99,20 +117,25 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
             routes_backends.router,
             routes_explain.router,
             routes_capabilities.router,
+            routes_domains.router,
             routes_cdmi.router,  # takes every path that is left, so it is the last one
         ],
         streams=_streams,
-        receives=list(consumers),
+        receives=[*consumers, *told],
     )
     chooser = Chooser(mounts, rules)
     timers = Timers(work, chooser)
+    gateway = Gateway(work, mounts, settings.cdmi_enterprise_number, chooser, timers, SqlViews(platform.engine))
+    queue_limits = QueueLimits(settings.queue_values, settings.queue_bytes)
     api.state.gateway = Service(
         access=Access(mounts),
-        gateway=Gateway(work, mounts, settings.cdmi_enterprise_number, chooser, timers, SqlViews(platform.engine)),
+        gateway=gateway,
         own_names=OWN_NAMES,
         polling_ms=int(settings.polling_interval.total_seconds() * 1000),
         site=settings.posix_site or settings.public_url.host or "indigo",
         limits=BatchLimits(settings.batch_targets, settings.batch_active, settings.stage_lifetime),
+        queue_limits=queue_limits,
+        issuers=tuple(settings.trusted_issuers),
     )
     for mount in mounts.mounts:
         platform.health.add(f"backend-{mount.backend.name}", _usable(mount.backend), seconds=5)
@@ -129,7 +152,10 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
     runtime = platform.runtime(
         api,
         migrations=MIGRATIONS,
-        subscriptions=[subscription("qos", "placement", work, consumers)],
+        subscriptions=[
+            subscription("qos", "placement", work, consumers),
+            subscription("qos", "notifications", work, told),
+        ],
         workers=[
             Worker(
                 platform.database,
@@ -150,6 +176,10 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
             Worker(platform.database, LEFTOVERS, relocator.remove, concurrency=settings.transition_concurrency),
             Worker(platform.database, LIFETIMES, timers.end_due, concurrency=1),
             Worker(platform.database, PINS, PinKeeper(work).end_pins, concurrency=1),
+            Worker(
+                platform.database, NOTIFICATIONS, Notifier(work, gateway.look, queue_limits).tell, concurrency=1
+            ),
+            Worker(platform.database, QUERIES, Searcher(gateway, queue_limits).search, concurrency=2),
         ],
     )
     runtime.close += [mount.backend.close for mount in mounts.mounts]

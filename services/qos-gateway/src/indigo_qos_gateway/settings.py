@@ -70,6 +70,12 @@ class Settings(ServiceSettings):
     basic_auth: bool = Field(
         default=False, description="accept HTTP Basic with an API key as the password, for clients without tokens"
     )
+    queue_values: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="most values one CDMI queue holds (409 above)"
+    )
+    queue_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1024, description="most bytes the values of one CDMI queue have together"
+    )
     stage_lifetime: timedelta = Field(
         default=timedelta(days=1), description="how long a staged file stays on disk when nobody says"
     )

@@ -45,7 +45,6 @@ class Change(StrEnum):
     MINTED = "minted"
     UPDATED = "updated"
     TOMBSTONED = "tombstoned"
-    GIVEN_UP = "given-up"
 
 
 @dataclass(frozen=True, slots=True)

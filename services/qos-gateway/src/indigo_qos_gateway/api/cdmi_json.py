@@ -7,22 +7,22 @@ Sources: CDMI 1.1.1, clauses 8.3, 9.3, 12.2 and 16; the INDIGO QoS dialect for `
 from __future__ import annotations
 
 import base64
-from datetime import datetime
 from typing import Any
 
 from fastapi import Response
 
 from indigo_qos_gateway.api.negotiation import CAPABILITY, CONTAINER, OBJECT, Dialect
-from indigo_qos_gateway.api.schemas import CdmiCapability, CdmiContainer, CdmiObject
+from indigo_qos_gateway.api.schemas import CdmiCapability, CdmiContainer, CdmiDomain, CdmiObject, CdmiQueue
 from indigo_qos_gateway.application.capabilities import Capability
+from indigo_qos_gateway.application.documents import instant
 from indigo_qos_gateway.application.objects import View
 from indigo_qos_gateway.domain.metadata import selected
-from indigo_qos_gateway.domain.paths import ROOT, name, parent
+from indigo_qos_gateway.domain.paths import ORPHANS, ROOT, name, parent
 from indigo_qos_gateway.domain.selection import Selection, Span
 from indigo_qos_gateway.domain.storage import ObjectType, class_uri
 from indigo_qos_gateway.domain.wishes import ACTION, LIFETIME
 
-Answer = CdmiObject | CdmiContainer | CdmiCapability
+Answer = CdmiObject | CdmiContainer | CdmiQueue | CdmiDomain | CdmiCapability
 
 
 def respond(answer: Answer, dialect: Dialect, cdmi_type: str, status: int = 200) -> Response:
@@ -46,7 +46,7 @@ def object_json(
     fields: dict[str, Any] = {
         "objectType": OBJECT,
         **_identity(view, dialect),
-        "completionStatus": "Complete",
+        "completionStatus": "Processing" if stored.partial else "Complete",
         "mimetype": stored.mimetype,
         "metadata": selected(_metadata(view, polling_ms), selection.metadata()),
         "valuetransferencoding": encoding,
@@ -64,12 +64,14 @@ def container_json(view: View, selection: Selection, dialect: Dialect, polling_m
         each.name + ("/" if dialect.strict and each.object_type is ObjectType.CONTAINER else "")
         for each in view.children
     ]
+    if view.nodes:
+        names = sorted([*names, *view.nodes])
     fields: dict[str, Any] = {
         "objectType": CONTAINER,
         **_identity(view, dialect),
         "completionStatus": "Complete",
         "metadata": selected(_metadata(view, polling_ms), selection.metadata()),
-        **_children(names, selection),
+        **children_fields(names, selection),
     }
     return CdmiContainer(**{key: each for key, each in fields.items() if selection.wants(key)})
 
@@ -86,7 +88,7 @@ def capability_json(
         "objectName": dialect.slash(name(capability.uri)),
         "parentURI": above if above == ROOT else dialect.slash(above),
         "capabilities": dict.fromkeys(capability.capabilities, "true"),
-        **_children(names, selection),
+        **children_fields(names, selection),
     }
     if parent_id is not None:
         fields["parentID"] = parent_id
@@ -95,22 +97,20 @@ def capability_json(
     return CdmiCapability(**{key: each for key, each in fields.items() if selection.wants(key)})
 
 
-def instant(at: datetime) -> str:
-    """CDMI's time: six digits of fractions, in UTC (clause 5.14)."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def _identity(view: View, dialect: Dialect) -> dict[str, Any]:
     status = view.status
     container = status.object_type is ObjectType.CONTAINER
     known: dict[str, Any] = {"objectID": view.stored.object_id}
-    if status.path == ROOT:
+    if parent(status.path) == ORPHANS:
+        pass  # it has an identifier and no place
+    elif status.path == ROOT:
         known |= {"objectName": "/", "parentURI": ""}
     else:
         above = parent(status.path)
         known["objectName"] = dialect.slash(name(status.path)) if container else name(status.path)
         known["parentURI"] = above if above == ROOT else dialect.slash(above)
         known["parentID"] = view.parent_id
+    known["domainURI"] = dialect.slash(view.stored.domain)
     known["capabilitiesURI"] = dialect.slash(class_uri(status.object_type, status.storage_class))
     return known
 
@@ -137,7 +137,8 @@ def _metadata(view: View, polling_ms: int) -> dict[str, Any]:
     return known
 
 
-def _children(names: list[str], selection: Selection) -> dict[str, Any]:
+def children_fields(names: list[str], selection: Selection) -> dict[str, Any]:
+    """The names of children, or the range of them that is asked for, and which range that is."""
     span = selection.span("children")
     shown = names[span.first : span.last + 1] if span else names
     first = span.first if span else 0

@@ -10,6 +10,7 @@ from indigo_kernel.http.scope import route_path
 
 from indigo_qos_gateway.application.access import Access
 from indigo_qos_gateway.application.batches import BatchLimits
+from indigo_qos_gateway.application.notifying import QueueLimits
 from indigo_qos_gateway.application.objects import Gateway
 from indigo_qos_gateway.domain.paths import parse_path
 from indigo_qos_gateway.domain.selection import Selection, parse_selection
@@ -19,7 +20,8 @@ from indigo_qos_gateway.domain.selection import Selection, parse_selection
 class Service:
     """``own_names`` are first path segments the gateway uses itself; ``polling_ms`` is told to clients.
 
-    ``site`` is what the Tape REST API is found by; ``limits`` are those of requests for many paths.
+    ``site`` is what the Tape REST API is found by; ``limits`` are those of requests for many paths,
+    ``queue_limits`` those of queues; ``issuers`` say who somebody is.
     """
 
     gateway: Gateway
@@ -28,6 +30,8 @@ class Service:
     polling_ms: int
     site: str
     limits: BatchLimits
+    queue_limits: QueueLimits
+    issuers: tuple[str, ...]
 
 
 async def _service(request: Request) -> Service:

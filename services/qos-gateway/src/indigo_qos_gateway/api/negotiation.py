@@ -29,8 +29,11 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 
 OBJECT = "application/cdmi-object"
 CONTAINER = "application/cdmi-container"
+QUEUE = "application/cdmi-queue"
+DOMAIN = "application/cdmi-domain"
 CAPABILITY = "application/cdmi-capability"
-_JSON_TYPES = frozenset({OBJECT, CONTAINER, CAPABILITY, "application/json", "application/*", "*/*"})
+MULTIPART = "multipart/mixed"
+_JSON_TYPES = frozenset({OBJECT, CONTAINER, QUEUE, DOMAIN, CAPABILITY, "application/json", "application/*", "*/*"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def accepted(request: Request) -> list[str]:
     """Media types of ``Accept`` without parameters and CDMI's ``+json``; an empty list takes anything."""
     value = ",".join(request.headers.getlist("accept"))
     types = [each.partition(";")[0].strip().lower() for each in value.split(",") if each.strip()]
-    return [_bare(each) for each in types]
+    return [bare(each) for each in types]
 
 
 def wants_bytes(request: Request, dialect: Dialect) -> bool:
@@ -84,6 +87,12 @@ def wants_bytes(request: Request, dialect: Dialect) -> bool:
         return False
     types = accepted(request)
     return "range" in request.headers or (bool(types) and not _JSON_TYPES & set(types))
+
+
+def wants_parts(request: Request, dialect: Dialect, cdmi_type: str) -> bool:
+    """Whether a value is asked for beside the JSON, as it is (CDMI 1.1.1, clause 8.3.6)."""
+    types = accepted(request)
+    return dialect.strict and MULTIPART in types and not {cdmi_type, "*/*"} & set(types)
 
 
 def check_acceptable(request: Request, dialect: Dialect, cdmi_type: str) -> None:
@@ -95,10 +104,10 @@ def check_acceptable(request: Request, dialect: Dialect, cdmi_type: str) -> None
 
 def content_type(request: Request) -> str:
     """Media type of the body without parameters and CDMI's ``+json``; empty when there is none."""
-    return _bare(request.headers.get("content-type", "").partition(";")[0].strip().lower())
+    return bare(request.headers.get("content-type", "").partition(";")[0].strip().lower())
 
 
-def _bare(media_type: str) -> str:
+def bare(media_type: str) -> str:
     return media_type.removesuffix("+json") if media_type.startswith("application/cdmi-") else media_type
 
 

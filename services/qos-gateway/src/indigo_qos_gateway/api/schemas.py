@@ -30,6 +30,7 @@ class _Answer(BaseModel):
 class CdmiObject(_Answer):
     """A data object. ``value`` is base64 when a range of it was asked for."""
 
+    domainURI: str | None = None  # noqa: N815
     capabilitiesURI: str | None = None  # noqa: N815
     completionStatus: str | None = None  # noqa: N815
     mimetype: str | None = None
@@ -39,8 +40,11 @@ class CdmiObject(_Answer):
 
 
 class CdmiContainer(_Answer):
-    """A container. Names of containers in ``children`` end in a slash unless the INDIGO dialect is spoken."""
+    """A container. Names of containers in ``children`` end in a slash unless INDIGO's dialect is spoken, those of
+    references in ``?``.
+    """
 
+    domainURI: str | None = None  # noqa: N815
     capabilitiesURI: str | None = None  # noqa: N815
     completionStatus: str | None = None  # noqa: N815
     childrenrange: str | None = None
@@ -55,6 +59,31 @@ class CdmiCapability(_Answer):
     children: list[str] | None = None
 
 
+class CdmiQueue(_Answer):
+    """A queue: the numbers of its values, and of those that were asked for type, range, encoding and value."""
+
+    domainURI: str | None = None  # noqa: N815
+    capabilitiesURI: str | None = None  # noqa: N815
+    completionStatus: str | None = None  # noqa: N815
+    queueValues: str | None = None  # noqa: N815
+    mimetype: list[str] | None = None
+    valuerange: list[str] | None = None
+    valuetransferencoding: list[Literal["utf-8", "base64"]] | None = None
+    value: list[str] | None = None
+
+
+class CdmiDomain(_Answer):
+    """A domain, its members or its summary."""
+
+    domainURI: str | None = None  # noqa: N815
+    capabilitiesURI: str | None = None  # noqa: N815
+    childrenrange: str | None = None
+    children: list[str] | None = None
+
+
+Uri = Annotated[str, StringConstraints(min_length=1, max_length=1200)]
+
+
 class CdmiWrite(BaseModel):
     """What a client may say of an object or a container. Fields this gateway does not act on are refused."""
 
@@ -62,22 +91,55 @@ class CdmiWrite(BaseModel):
 
     mimetype: MimeType | None = None
     metadata: dict[str, Any] | None = None
+    domainURI: Uri | None = None  # noqa: N815
     valuetransferencoding: Literal["utf-8", "base64"] | None = None
     value: str | None = None
     capabilitiesURI: str | None = Field(default=None, max_length=1024)  # noqa: N815
-    copy_from: str | None = Field(default=None, alias="copy", min_length=1, max_length=1200)
-    move_from: str | None = Field(default=None, alias="move", min_length=1, max_length=1200)
+    copy_from: Uri | None = Field(default=None, alias="copy")
+    move_from: Uri | None = Field(default=None, alias="move")
+    reference: str | None = Field(default=None, min_length=1, max_length=2000)
+    serialize: Uri | None = None
+    deserialize: Uri | None = None
+    deserializevalue: str | None = None
+
+    def sources(self) -> list[str]:
+        """Names of the fields given that each make an object of their own."""
+        names = ("copy_from", "move_from", "reference", "serialize", "deserialize", "deserializevalue", "value")
+        return [name.removesuffix("_from") for name in names if getattr(self, name) is not None]
 
 
-UNSUPPORTED = (
-    "reference",
-    "serialize",
-    "deserialize",
-    "deserializevalue",
-    "domainURI",
-    "exports",
-    "snapshot",
-)
+class CdmiQueueWrite(BaseModel):
+    """What a client may say of a queue; ``copy`` and ``move`` name another one, with a range of its values."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    metadata: dict[str, Any] | None = None
+    domainURI: Uri | None = None  # noqa: N815
+    copy_from: Uri | None = Field(default=None, alias="copy")
+    move_from: Uri | None = Field(default=None, alias="move")
+
+
+class CdmiEnqueue(BaseModel):
+    """Values for a queue: one, or several as lists of the same length. Or where they come from."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    mimetype: MimeType | list[MimeType] | None = None
+    valuetransferencoding: Literal["utf-8", "base64"] | list[Literal["utf-8", "base64"]] | None = None
+    value: str | list[str] | None = None
+    copy_from: Uri | None = Field(default=None, alias="copy")
+    move_from: Uri | None = Field(default=None, alias="move")
+
+
+class CdmiDomainWrite(BaseModel):
+    """What a client may say of a domain or of one of its members."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+UNSUPPORTED = ("exports", "snapshot")
 """Fields of the standard that would need something the capability objects do not offer."""
 
 

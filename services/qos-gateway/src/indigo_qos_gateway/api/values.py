@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from indigo_contracts.problems import FieldError
 from indigo_kernel.http.jsontext import check_json
-from indigo_kernel.problems import BadRequest, TooLarge
-from pydantic import ValidationError
+from indigo_kernel.problems import BadRequest, Conflict, TooLarge
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.responses import StreamingResponse
 
 from indigo_qos_gateway.api.negotiation import Dialect
-from indigo_qos_gateway.api.schemas import UNSUPPORTED, CdmiWrite
-from indigo_qos_gateway.application.objects import Gateway, View
+from indigo_qos_gateway.api.schemas import UNSUPPORTED, MimeType
+from indigo_qos_gateway.application.objects import OCTETS, Gateway, View
 from indigo_qos_gateway.domain.ranges import Unsatisfiable, parse_range
 from indigo_qos_gateway.domain.selection import Span
 
@@ -28,6 +29,7 @@ MOST_JSON_BYTES = 4 * 1024 * 1024
 """Of a JSON body, and of a value inside a JSON answer."""
 
 _DEPTH = 64
+_MEDIA_TYPE = TypeAdapter[str](MimeType)
 _UTF8 = re.compile(r"charset\s*=\s*\"?utf-8", re.IGNORECASE)
 # Whoever stored the bytes also chose their type: a browser shall not run them as a page of this origin.
 _SANDBOX = "default-src 'none'; sandbox"
@@ -54,6 +56,19 @@ async def bytes_response(gateway: Gateway, view: View, request: Request, dialect
     return StreamingResponse(chunks, status_code=206 if span else 200, headers=headers)
 
 
+def within(span: Span, size: int) -> Span:
+    """The part of a range there is in ``size`` bytes. Raises ``BadRequest`` when there is none."""
+    if span.first >= size:
+        raise BadRequest(f"The object has {size} bytes; the range {span} begins behind its end")
+    return Span(span.first, min(span.last, size - 1))
+
+
+def check_complete(view: View) -> None:
+    """Raise ``Conflict`` for the value of an object whose client said that more of it will come."""
+    if view.stored.partial:
+        raise Conflict(f"{view.status.path} is not complete: its last part was not sent (X-CDMI-Partial)")
+
+
 async def value_of(gateway: Gateway, view: View, span: Span | None) -> tuple[bytes, Span | None]:
     """The bytes for a JSON answer, and the part of the range there is.
 
@@ -61,9 +76,7 @@ async def value_of(gateway: Gateway, view: View, span: Span | None) -> tuple[byt
     """
     size = view.status.size
     if span is not None:
-        if span.first >= size:
-            raise BadRequest(f"The object has {size} bytes; the range {span} begins behind its end")
-        span = Span(span.first, min(span.last, size - 1))
+        span = within(span, size)
     length = span.last - span.first + 1 if span else size
     if length > MOST_JSON_BYTES:
         raise BadRequest(
@@ -73,17 +86,25 @@ async def value_of(gateway: Gateway, view: View, span: Span | None) -> tuple[byt
     return b"".join([chunk async for chunk in await gateway.read(view.status.path, span)]), span
 
 
-async def read_json(request: Request) -> tuple[CdmiWrite, bytes]:
-    """The JSON body of a PUT, checked, and its text. Raises ``BadRequest`` with pointers, or ``TooLarge``."""
+Body = TypeVar("Body", bound=BaseModel)
+
+
+async def body_text(request: Request) -> bytes:
+    """A JSON body. Raises ``TooLarge``."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_JSON_BYTES:
             raise TooLarge(f"A JSON body has at most {MOST_JSON_BYTES} bytes", headers={"connection": "close"})
-    text = bytes(body) or b"{}"
+    return bytes(body)
+
+
+def parsed(text: bytes, model: type[Body]) -> Body:
+    """A JSON body, checked; an empty one stands for ``{}``. Raises ``BadRequest`` with pointers."""
+    text = text or b"{}"
     check_json(text, max_depth=_DEPTH)
     try:
-        written = CdmiWrite.model_validate_json(text)
+        written = model.model_validate_json(text)
     except ValidationError as error:
         raise BadRequest(
             "The body does not fit its schema",
@@ -92,7 +113,8 @@ async def read_json(request: Request) -> tuple[CdmiWrite, bytes]:
                 for one in error.errors()
             ],
         ) from None
-    return written, text
+    refuse_unsupported(json.loads(text))
+    return written
 
 
 def refuse_unsupported(document: dict[str, Any]) -> None:
@@ -103,17 +125,25 @@ def refuse_unsupported(document: dict[str, Any]) -> None:
             raise BadRequest(detail, errors=[FieldError(pointer=f"/{name}", detail=detail, code="unsupported")])
 
 
-def decoded(written: CdmiWrite, *, partial: bool) -> bytes | None:
-    """The bytes in a body's ``value``; a partial one is base64 always. Raises ``BadRequest``."""
-    if written.value is None:
-        return None
-    if not partial and written.valuetransferencoding != "base64":
-        return written.value.encode()
+def decoded(value: str, encoding: str | None, pointer: str = "/value") -> bytes:
+    """The bytes of a value in JSON; ``encoding`` is ``base64``, or text. Raises ``BadRequest``."""
+    if encoding != "base64":
+        return value.encode()
     try:
-        return base64.b64decode(written.value, validate=True)
+        return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         detail = "The value is not base64"
-        raise BadRequest(detail, errors=[FieldError(pointer="/value", detail=detail, code="base64")]) from None
+        raise BadRequest(detail, errors=[FieldError(pointer=pointer, detail=detail, code="base64")]) from None
+
+
+def checked_type(media_type: str | None) -> str:
+    """The media type of a value; plain bytes when nobody said. Raises ``BadRequest``."""
+    if media_type is None:
+        return OCTETS
+    try:
+        return _MEDIA_TYPE.validate_python(media_type)
+    except ValidationError:
+        raise BadRequest("The content type of a part is no media type") from None
 
 
 def encoding_of(mimetype: str) -> str:

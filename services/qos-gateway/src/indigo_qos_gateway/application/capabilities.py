@@ -14,7 +14,48 @@ from indigo_qos_gateway.domain.object_id import object_id_of
 from indigo_qos_gateway.domain.storage import CAPABILITIES, Attribute, ObjectType, StorageClass
 from indigo_qos_gateway.domain.wishes import ACTION, LIFETIME
 
-_SYSTEM = ("cdmi_capabilities_templates", "cdmi_object_access_by_ID")
+_SYSTEM = (
+    "cdmi_capabilities_templates",
+    "cdmi_create_reference_by_ID",
+    "cdmi_create_value_range_by_ID",
+    "cdmi_deserialize_dataobject_by_ID",
+    "cdmi_domains",
+    "cdmi_multipart_mime",
+    "cdmi_notification",
+    "cdmi_object_access_by_ID",
+    "cdmi_post_dataobject_by_ID",
+    "cdmi_post_queue_by_ID",
+    "cdmi_query",
+    "cdmi_query_contains",
+    "cdmi_query_tags",
+    "cdmi_queues",
+    "cdmi_references",
+    "cdmi_serialization_json",
+    "cdmi_serialize_container_by_ID",
+    "cdmi_serialize_dataobject_by_ID",
+)
+_OF_NODES = {
+    "domain": (
+        "cdmi_create_domain",
+        "cdmi_delete_domain",
+        "cdmi_domain_members",
+        "cdmi_domain_summary",
+        "cdmi_list_children",
+        "cdmi_modify_metadata",
+        "cdmi_read_metadata",
+    ),
+    "queue": (
+        "cdmi_copy_queue_value",
+        "cdmi_delete_queue",
+        "cdmi_modify_metadata",
+        "cdmi_modify_value",
+        "cdmi_move_queue_value",
+        "cdmi_read_metadata",
+        "cdmi_read_value",
+    ),
+}
+"""What can be done with what has no storage class."""
+
 _OF_TYPE = {
     ObjectType.DATAOBJECT: (
         "cdmi_delete_dataobject",
@@ -33,14 +74,21 @@ _OF_TYPE = {
         "cdmi_copy_dataobject",
         "cdmi_create_container",
         "cdmi_create_dataobject",
+        "cdmi_create_queue",
+        "cdmi_create_reference",
         "cdmi_delete_container",
+        "cdmi_deserialize_container",
+        "cdmi_deserialize_dataobject",
         "cdmi_list_children",
         "cdmi_list_children_range",
         "cdmi_modify_metadata",
         "cdmi_move_container",
         "cdmi_move_dataobject",
         "cdmi_post_dataobject",
+        "cdmi_post_queue",
         "cdmi_read_metadata",
+        "cdmi_serialize_container",
+        "cdmi_serialize_dataobject",
     ),
 }
 
@@ -70,7 +118,9 @@ def capabilities(chooser: Chooser, enterprise: int) -> Iterator[Capability]:
     def identity(uri: str) -> str:
         return object_id_of(enterprise, uri)
 
-    yield Capability(CAPABILITIES, identity(CAPABILITIES), _SYSTEM, tuple(sorted(ObjectType)))
+    yield Capability(CAPABILITIES, identity(CAPABILITIES), _SYSTEM, tuple(sorted([*ObjectType, *_OF_NODES])))
+    for kind, offered in _OF_NODES.items():
+        yield Capability(f"{CAPABILITIES}/{kind}", identity(f"{CAPABILITIES}/{kind}"), offered)
     for object_type in sorted(ObjectType):
         classes = chooser.mounts.classes(object_type)
         uri = f"{CAPABILITIES}/{object_type}"

@@ -11,9 +11,12 @@ from dataclasses import replace
 from indigo_contracts.envelope import Actor
 from indigo_kernel.problems import BadRequest, Conflict
 
+from indigo_qos_gateway.application.documents import document
+from indigo_qos_gateway.application.notifying import note
 from indigo_qos_gateway.application.objects import Change, Gateway, View
 from indigo_qos_gateway.application.transitions import moving
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
+from indigo_qos_gateway.domain.notification import COPIED, RENAMED
 from indigo_qos_gateway.domain.paths import ROOT, below, join
 from indigo_qos_gateway.domain.retention import check_untouched
 from indigo_qos_gateway.domain.storage import ObjectType, Status
@@ -30,7 +33,10 @@ async def copy(gateway: Gateway, source: str, path: str, change: Change, actor: 
     """
     status = await _source(gateway, source, path)
     await _check_size(gateway, status)
-    return await _copy(gateway, status, path, change, actor)
+    made = await _copy(gateway, status, path, change, actor)
+    async with gateway.work() as work:
+        await note(work, COPIED, path, actor, document(made.stored, made.status))
+    return made
 
 
 async def move(gateway: Gateway, source: str, path: str, change: Change, actor: Actor | None) -> View:
@@ -47,6 +53,8 @@ async def move(gateway: Gateway, source: str, path: str, change: Change, actor: 
     await _copy(gateway, status, path, change, actor)
     async with gateway.work() as work:
         await work.objects.rename(source, path)
+        await work.nodes.rename(source, path)
+        await note(work, RENAMED, path, actor, cdmi_source=source)
     mount = gateway.mounts.at(source)
     await mount.backend.delete(mount.inner(source))
     return await gateway.view(path)

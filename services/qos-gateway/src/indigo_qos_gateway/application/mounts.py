@@ -10,7 +10,7 @@ from indigo_kernel.auth.principal import Principal
 
 from indigo_qos_gateway.application.ports import Backend
 from indigo_qos_gateway.domain.errors import CapabilitiesNotFound, Impossible
-from indigo_qos_gateway.domain.paths import ROOT, Places, below, join, name, parent
+from indigo_qos_gateway.domain.paths import ORPHANS, ROOT, Places, below, join, name, parent
 from indigo_qos_gateway.domain.storage import CAPABILITIES, Attribute, Child, ObjectType, Status, StorageClass
 
 RECORDS = "records"
@@ -82,11 +82,16 @@ class MountTable:
         )
 
     async def children(self, path: str) -> Sequence[Child]:
-        """The entries of a container, with the mounts in it. Raises ``ObjectNotFound``."""
+        """The entries of a container, with the mounts in it. Raises ``ObjectNotFound``.
+
+        What has no container is not in the root one either.
+        """
         mount = self.at(path)
         points = [each.prefix for each in self.mounts if each.prefix != ROOT and parent(each.prefix) == path]
         found = {each.name: each for each in await mount.backend.children(mount.inner(path))}
         found |= {name(each): Child(name(each), ObjectType.CONTAINER) for each in points}
+        if path == ROOT:
+            found.pop(name(ORPHANS), None)
         return [found[each] for each in sorted(found)]
 
     def named(self, backend: str) -> Mount:

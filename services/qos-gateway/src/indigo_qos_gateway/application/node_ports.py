@@ -23,7 +23,11 @@ class Nodes(Protocol):
         ...
 
     async def save(self, changed: Node) -> None:
-        """Store its metadata, its domain and its status."""
+        """Store its metadata and its domain."""
+        ...
+
+    async def set_status(self, object_id: str, status: str) -> None:
+        """Note how far a queue is filled."""
         ...
 
     async def rename(self, source: str, path: str) -> None:

@@ -11,12 +11,16 @@ from indigo_kernel.ids import uuid7
 from indigo_kernel.problems import BadRequest, Conflict
 
 from indigo_qos_gateway.application.choosing import Chooser, effective, inherited
+from indigo_qos_gateway.application.documents import document
 from indigo_qos_gateway.application.lifetimes import Placed, Timers
 from indigo_qos_gateway.application.mounts import MountTable
+from indigo_qos_gateway.application.notifying import note
 from indigo_qos_gateway.application.ports import NewWork, StoredObject, Views, Work
 from indigo_qos_gateway.application.transitions import moving, request_transition
+from indigo_qos_gateway.domain.domain import DOMAINS
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, Offline, UnknownClass
 from indigo_qos_gateway.domain.metadata import updated
+from indigo_qos_gateway.domain.notification import CREATED, DELETED, MODIFIED
 from indigo_qos_gateway.domain.object_id import object_id
 from indigo_qos_gateway.domain.paths import ROOT, lineage, parent
 from indigo_qos_gateway.domain.retention import check_untouched, check_update
@@ -33,7 +37,8 @@ OCTETS = "application/octet-stream"
 class View:
     """One object or container. ``moving_to`` is the class it is on its way to, ``lifetime`` that of its class.
 
-    ``allowed`` are the classes it may be brought to from where it is.
+    ``allowed`` are the classes it may be brought to from where it is, ``nodes`` the names of the queues and
+    references in a container, these with a question mark at their end.
     """
 
     status: Status
@@ -43,6 +48,7 @@ class View:
     lifetime: Lifetime | None = None
     children: Sequence[Child] = ()
     allowed: Sequence[str] = ()
+    nodes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,8 @@ class Change:
     """What a client wants of an object. Absent parts stay as they are.
 
     ``metadata_names`` restrict the update to these names; ``span`` is where ``chunks`` go. ``groups`` and
-    ``operator`` are about who asks; a new object gets ``identifier`` when there is one.
+    ``operator`` are about who asks; a new object gets ``identifier`` when there is one. ``domain`` is the one it
+    is to belong to. With ``partial`` more bytes will come, and the object is not complete.
     """
 
     chunks: AsyncIterable[bytes] | None = None
@@ -63,6 +70,8 @@ class Change:
     groups: frozenset[str] = frozenset()
     operator: bool = False
     identifier: str | None = None
+    domain: str | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +93,12 @@ class Gateway:
         seen = await self.views.find(path)
         if seen is not None and seen.stored.object_type is status.object_type:
             lifetime, allowed = self._lifetime(status), self._allowed(status)
-            return View(status, seen.stored, seen.parent_id, seen.moving_to, lifetime, children, allowed)
+            return View(
+                status, seen.stored, seen.parent_id, seen.moving_to, lifetime, children, allowed, seen.nodes
+            )
         async with self.work() as work:
-            return await self._view(work, status, children)
+            view = await self._view(work, status, children)
+            return replace(view, nodes=[each.listed for each in await work.nodes.inside(path)])
 
     def new_id(self) -> str:
         """An identifier nothing has."""
@@ -95,10 +107,22 @@ class Gateway:
     async def path_of(self, identifier: str) -> str:
         """The path of an object identifier. Raises ``ObjectNotFound``."""
         async with self.work() as work:
-            stored = await work.objects.by_id(identifier)
-        if stored is None:
+            found = await work.objects.by_id(identifier) or await work.nodes.by_id(identifier)
+        if found is None:
             raise ObjectNotFound(identifier)
-        return stored.path
+        return found.path
+
+    async def look(self, path: str) -> dict[str, Any] | None:
+        """The document of what is at a path; ``None`` when nothing is."""
+        try:
+            view = await self.view(path)
+        except ObjectNotFound:
+            return None
+        return document(view.stored, view.status)
+
+    async def id_of(self, work: Work, container: str) -> str:
+        """The identifier of a container that is there."""
+        return (await self._stored(work, container, ObjectType.CONTAINER)).object_id
 
     async def exists(self, path: str) -> Status | None:
         """The status of what is there; ``None`` when nothing is."""
@@ -140,7 +164,7 @@ class Gateway:
         async with self.work() as work:
             wanted = change.storage_class or await self._chosen(work, status, change, default, new=before is None)
             # Locks of transitions come before rows of objects, as where a transition ends.
-            if status.storage_class != wanted or change.storage_class is not None:
+            if not change.partial and (status.storage_class != wanted or change.storage_class is not None):
                 await request_transition(work, mount, status, wanted, actor)
             stored = await self._stored(work, status.path, status.object_type, fresh=before is None)
             if before is None:
@@ -148,7 +172,7 @@ class Gateway:
                 stored = replace(stored, groups=sorted(change.groups), object_id=identifier)
             await work.objects.save(self._changed(stored, change, content, work))
             await self.timers.arm(work, [Placed(path, status.storage_class, status.size)])
-            return await self._view(work, status, ())
+            return await self._noted(work, await self._view(work, status, ()), before, actor)
 
     async def put_container(self, path: str, change: Change, before: Status | None, actor: Actor | None) -> View:
         """Create a container, or change the one that was found there ``before``."""
@@ -164,23 +188,30 @@ class Gateway:
                 await request_transition(work, mount, status, wanted, actor)
             stored = await self._stored(work, status.path, status.object_type, fresh=before is None)
             await work.objects.save(self._changed(stored, change, None, work))
-            return await self._view(work, status, ())
+            return await self._noted(work, await self._view(work, status, ()), before, actor)
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, actor: Actor | None) -> None:
         """Remove an object, or a container with everything in it. Raises ``ObjectNotFound`` or ``Busy``."""
         await self._check_not_moving(path)
         async with self.work() as work:
             for each in await work.objects.retained(path):
                 check_untouched(each.path, each.metadata, work.now)
+            gone = await work.objects.find(path)
         mount = self.mounts.at(path)
         await mount.backend.delete(mount.inner(path))
         async with self.work() as work:
             await work.objects.forget(path)
+            await work.nodes.forget(path)
+            await note(work, DELETED, path, actor, document(gone, None) if gone else {})
 
     async def change_class(self, path: str, target: str, actor: Actor | None, work: Work) -> Transition | None:
         """Have an object or a container brought to a class; see ``request_transition``."""
         mount = self.mounts.at(path)
         return await request_transition(work, mount, await mount.status(path), target, actor)
+
+    async def check_new(self, path: str, change: Change) -> None:
+        """Raise what making this at a free path would raise before anything is stored."""
+        await self._check_change(path, change, None)
 
     async def _check_change(self, path: str, change: Change, before: Status | None) -> None:
         """Raise before anything is stored: ``BadRequest`` for metadata nobody can fulfil, ``Forbidden``."""
@@ -255,13 +286,21 @@ class Gateway:
             async for chunk in await self.read(path, Span(span.last + 1, before.size - 1)):
                 yield chunk
 
+    async def _noted(self, work: Work, view: View, before: Status | None, actor: Actor | None) -> View:
+        event = MODIFIED if before else CREATED
+        await note(work, event, view.status.path, actor, document(view.stored, view.status))
+        return view
+
     def _changed(self, stored: StoredObject, change: Change, content: Content | None, work: Work) -> StoredObject:
         if change.metadata is not None:
             stored = replace(stored, metadata=updated(stored.metadata, change.metadata, change.metadata_names))
         if content is not None:
-            stored = replace(stored, sha256=content.sha256, association_time=work.now)
+            stored = replace(stored, sha256=content.sha256, association_time=work.now, partial=change.partial)
         return replace(
-            stored, mimetype=change.mimetype or stored.mimetype, encoding=change.encoding or stored.encoding
+            stored,
+            mimetype=change.mimetype or stored.mimetype,
+            encoding=change.encoding or stored.encoding,
+            domain=change.domain or stored.domain,
         )
 
     async def _view(self, work: Work, status: Status, children: Sequence[Child]) -> View:
@@ -300,11 +339,19 @@ class Gateway:
             metadata={},
             created_at=work.now,
             association_time=work.now,
+            domain=await domain_above(work, path),
         )
         if known is None and not fresh:
             return await work.objects.add(new)
         await work.objects.save(new)
         return new
+
+
+async def domain_above(work: Work, path: str) -> str:
+    """The domain of what is made at a path when nobody names one: that of the nearest container that is known."""
+    above = list(lineage(path))[1:]
+    known = await work.objects.among(above)
+    return next((known[each].domain for each in above if each in known), DOMAINS)
 
 
 def _check_type(before: Status | None, wanted: ObjectType) -> None:

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_qos_gateway.application.node_ports import Domains, Nodes, Queues
 from indigo_qos_gateway.domain.batch import Batch, Counts, Loan, Target
-from indigo_qos_gateway.domain.paths import Places
 from indigo_qos_gateway.domain.domain import DOMAINS
+from indigo_qos_gateway.domain.paths import Places
 from indigo_qos_gateway.domain.placement import PlanPromises
 from indigo_qos_gateway.domain.relocation import Place, Relocation
 from indigo_qos_gateway.domain.storage import (
@@ -167,6 +167,8 @@ class Seen:
     stored: StoredObject
     parent_id: str | None
     moving_to: str | None
+    nodes: Sequence[str] = ()
+    """Of a container: the names of its queues and references, these with a question mark at their end."""
 
 
 class Views(Protocol):

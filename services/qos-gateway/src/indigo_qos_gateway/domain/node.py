@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from indigo_kernel.problems import BadRequest
 
+from indigo_qos_gateway.domain.paths import Places, name
 from indigo_qos_gateway.domain.selection import Span
 
 MOST_VALUE_BYTES = 1024 * 1024
@@ -32,7 +33,8 @@ class NodeKind(StrEnum):
 class Node:
     """One of them. ``target`` is where a reference leads; ``status`` is how far the gateway fills a queue.
 
-    ``last`` is the number of the value that came to a queue last, ``lost`` how many found it full.
+    ``last`` is the number of the value that came to a queue last, ``lost`` how many found it full, ``shown`` the
+    part of the tree that was shown to the one who made it (all for ``None``).
     """
 
     object_id: str
@@ -45,6 +47,18 @@ class Node:
     status: str | None = None
     last: int = 0
     lost: int = 0
+    shown: Places | None = None
+
+    @property
+    def listed(self) -> str:
+        """Its name as the container shows it."""
+        return name(self.path) + ("?" if self.kind is NodeKind.REFERENCE else "")
+
+    def shows(self, path: str) -> bool:
+        """Whether the one who made the queue may see what is at ``path``."""
+        if self.shown is None:
+            return True
+        return ("/" + path[1:].partition("/")[0] in self.shown.prefixes) != self.shown.others
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from indigo_kernel.problems import BadRequest
 
 ROOT = "/"
 RESERVED = "cdmi_"
+ORPHANS = "/cdmi_objectid"
+"""What has no container is kept here under its identifier (CDMI 1.1.1, clause 5.10)."""
 
 
 @dataclass(frozen=True, slots=True)

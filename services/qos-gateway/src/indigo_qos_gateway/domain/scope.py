@@ -1,8 +1,8 @@
 """Which objects a notification or a query is about, and what is told of them.
 
 A scope is a list of conditions: every field of one has to match, and one of them has to. A field is matched by an
-expression such as ``"== red"``, by a list of expressions that all have to hold, or by conditions on what is in it. Regular expressions (``=~``) are not offered: one request could
-keep a process busy for hours.
+expression such as ``"== red"``, by a list of expressions that all have to hold, or by conditions on what is in it.
+Regular expressions (``=~``) are not offered: one request could keep a process busy for hours.
 
 Source: CDMI 1.1.1, clauses 18 (scope specification) and 19 (results specification).
 """

@@ -41,15 +41,21 @@ class Selection:
 
     def span(self, field: str) -> Span | None:
         """The range asked for in ``field``. Raises ``BadRequest`` for what is no range, or more than one."""
-        arguments = [argument for name, argument in self.fields or () if name == field and argument is not None]
-        if not arguments:
-            return None
-        if len(arguments) > 1:
+        spans = self.spans(field)
+        if len(spans) > 1:
             raise BadRequest(f"Only one range of {field} can be answered at once")
-        match = _RANGE.fullmatch(arguments[0])
-        if not match or int(match[1]) > int(match[2]):
-            raise BadRequest(f"{field} takes a range such as {field}:0-10")
-        return Span(int(match[1]), int(match[2]))
+        return spans[0] if spans else None
+
+    def spans(self, field: str) -> list[Span]:
+        """The ranges asked for in ``field``. Raises ``BadRequest`` for what is no range."""
+        found = []
+        for name, argument in self.fields or ():
+            if name == field and argument is not None:
+                match = _RANGE.fullmatch(argument)
+                if not match or int(match[1]) > int(match[2]):
+                    raise BadRequest(f"{field} takes a range such as {field}:0-10")
+                found.append(Span(int(match[1]), int(match[2])))
+        return found
 
     def metadata(self) -> tuple[str, ...] | None:
         """Names or beginnings of names of metadata asked for; ``None`` for all."""

@@ -74,15 +74,19 @@ class SqlObjects:
     async def rename(self, source: str, path: str) -> None:
         # Those that were just made at the new place know the checksums; they give up their identities.
         tail = sa.func.substr(objects.c.path, len(source) + 1)
-        known = sa.select(objects.c.object_id, objects.c.created_at, (sa.literal(path) + tail).label("there"))
+        kept = (objects.c.object_id, objects.c.created_at, objects.c.domain)
+        known = sa.select(*kept, (sa.literal(path) + tail).label("there"))
         rows = (await self._conn.execute(known.where(at_or_below(objects.c.path, source)))).all()
         await self.forget(source)
         if rows:
             await self._conn.execute(
                 sa.update(objects)
                 .where(objects.c.path == sa.bindparam("there"))
-                .values(object_id=sa.bindparam("was"), created_at=sa.bindparam("made")),
-                [{"there": row.there, "was": row.object_id, "made": row.created_at} for row in rows],
+                .values(object_id=sa.bindparam("was"), created_at=sa.bindparam("made"), domain=sa.bindparam("of")),
+                [
+                    {"there": row.there, "was": row.object_id, "made": row.created_at, "of": row.domain}
+                    for row in rows
+                ],
             )
 
     async def forget(self, path: str) -> None:
@@ -113,6 +117,8 @@ def _values(stored: StoredObject) -> dict[str, Any]:
         "sha256": stored.sha256,
         "created_at": stored.created_at,
         "association_time": stored.association_time,
+        "domain": stored.domain,
+        "partial": stored.partial,
     }
 
 
@@ -128,4 +134,6 @@ def stored_object(row: sa.Row[Any]) -> StoredObject:
         sha256=row.sha256,
         created_at=row.created_at,
         association_time=row.association_time,
+        domain=row.domain,
+        partial=row.partial,
     )

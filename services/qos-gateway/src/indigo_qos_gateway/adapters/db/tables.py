@@ -25,6 +25,54 @@ objects = sa.Table(
     sa.Column("sha256", sa.Text, comment="of the bytes as they were received; absent for what others wrote"),
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("association_time", Instant, nullable=False, comment="when it came to its class"),
+    sa.Column("domain", Path, nullable=False, server_default="/cdmi_domains"),
+    sa.Column("partial", sa.Boolean, nullable=False, server_default="false", comment="more of it will come"),
+    sa.Index("ix_objects_domain", "domain"),
+)
+
+nodes = sa.Table(
+    "nodes",
+    metadata,
+    sa.Column("object_id", sa.Text, primary_key=True),
+    sa.Column("path", Path, nullable=False, unique=True),
+    sa.Column("parent", Path, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False, comment="queue or reference"),
+    sa.Column("domain", Path, nullable=False),
+    sa.Column("metadata", JSONB, nullable=False),
+    sa.Column("target", sa.Text, comment="where a reference leads"),
+    sa.Column("status", sa.Text, comment="how far the gateway fills a queue"),
+    sa.Column("listens", sa.Boolean, nullable=False, comment="to what happens to objects"),
+    sa.Column("shown", JSONB(none_as_null=True), comment="the part of the tree its maker may see"),
+    sa.Column("progress", Path, comment="the path a query came to"),
+    sa.Column("last", sa.BigInteger, nullable=False, server_default="0", comment="number of the newest value"),
+    sa.Column("bytes", sa.BigInteger, nullable=False, server_default="0", comment="of all values"),
+    sa.Column("lost", sa.BigInteger, nullable=False, server_default="0", comment="values that found it full"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Index("ix_nodes_parent", "parent"),
+    sa.Index("ix_nodes_domain", "domain"),
+    sa.Index("ix_nodes_listens", "listens", postgresql_where=sa.text("listens")),
+)
+
+queue_values = sa.Table(
+    "queue_values",
+    metadata,
+    sa.Column("queue_id", sa.ForeignKey("nodes.object_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True),
+    sa.Column("mimetype", sa.Text, nullable=False),
+    sa.Column("encoding", sa.Text, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+domains = sa.Table(
+    "domains",
+    metadata,
+    sa.Column("object_id", sa.Text, primary_key=True),
+    sa.Column("path", Path, nullable=False, unique=True),
+    sa.Column("parent", Path, nullable=False),
+    sa.Column("metadata", JSONB, nullable=False),
+    sa.Column("members", JSONB, nullable=False, comment="member object → group"),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Index("ix_domains_parent", "parent"),
 )
 
 transitions = sa.Table(

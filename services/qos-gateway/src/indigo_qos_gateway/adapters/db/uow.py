@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from indigo_kernel.db.uow import UnitOfWork
 
 from indigo_qos_gateway.adapters.db.batches import SqlBatches
+from indigo_qos_gateway.adapters.db.domains import SqlDomains
+from indigo_qos_gateway.adapters.db.nodes import SqlNodes, SqlQueues
 from indigo_qos_gateway.adapters.db.objects import SqlObjects
 from indigo_qos_gateway.adapters.db.places import SqlPlaces
 from indigo_qos_gateway.adapters.db.promises import SqlPlans, SqlRecords
@@ -27,6 +29,9 @@ class GatewayWork(UnitOfWork):
     timers: SqlTimers
     plans: SqlPlans
     records: SqlRecords
+    nodes: SqlNodes
+    queues: SqlQueues
+    domains: SqlDomains
 
     async def open(self) -> None:
         self.objects = SqlObjects(self.conn)
@@ -36,6 +41,9 @@ class GatewayWork(UnitOfWork):
         self.timers = SqlTimers(self.conn)
         self.plans = SqlPlans(self.conn)
         self.records = SqlRecords(self.conn)
+        self.nodes = SqlNodes(self.conn)
+        self.queues = SqlQueues(self.conn)
+        self.domains = SqlDomains(self.conn)
 
     async def alone(self, key: str) -> None:
         number = hashlib.sha256(f"qos {key}".encode()).digest()[:8]

@@ -13,7 +13,9 @@ from indigo_qos_gateway.domain.paths import ROOT, lineage, parent
 _FIND = sa.text(
     "SELECT o.*, (SELECT object_id FROM objects WHERE path = :parent) AS parent_id,"
     " (SELECT target_class FROM transitions WHERE state IN ('SUBMITTED', 'STARTED') AND path = ANY(:lineage)"
-    "  ORDER BY length(path) DESC LIMIT 1) AS moving_to"
+    "  ORDER BY length(path) DESC LIMIT 1) AS moving_to,"
+    " (SELECT array_agg(substr(path, length(parent) + CASE parent WHEN '/' THEN 1 ELSE 2 END)"
+    "  || CASE kind WHEN 'reference' THEN '?' ELSE '' END) FROM nodes WHERE parent = :path) AS nodes"
     " FROM objects o WHERE o.path = :path"
 )
 
@@ -32,4 +34,4 @@ class SqlViews:
             row = found.one_or_none()
         if row is None or (row.parent_id is None and path != ROOT):
             return None
-        return Seen(stored_object(row), None if path == ROOT else row.parent_id, row.moving_to)
+        return Seen(stored_object(row), None if path == ROOT else row.parent_id, row.moving_to, row.nodes or ())

@@ -1,0 +1,104 @@
+"""References and queues in the tree: making, finding, changing and removing them.
+
+An object and one of these never share a path: storage is asked first, and one that comes second is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from indigo_contracts.envelope import Actor
+from indigo_kernel.problems import Conflict
+
+from indigo_qos_gateway.application.documents import node_document
+from indigo_qos_gateway.application.notifying import note
+from indigo_qos_gateway.application.objects import Gateway
+from indigo_qos_gateway.application.ports import Work
+from indigo_qos_gateway.application.querying import start_query
+from indigo_qos_gateway.domain.errors import ObjectNotFound
+from indigo_qos_gateway.domain.metadata import updated
+from indigo_qos_gateway.domain.node import Node, NodeKind
+from indigo_qos_gateway.domain.notification import (
+    CREATED,
+    DELETED,
+    MODIFIED,
+    PROCESSING,
+    REFERENCED,
+    check_changed,
+    check_new,
+    searches,
+)
+from indigo_qos_gateway.domain.paths import ORPHANS, parent
+from indigo_qos_gateway.domain.storage import ObjectType
+
+
+async def find_node(gateway: Gateway, path: str) -> Node | None:
+    """The reference or queue at a path."""
+    async with gateway.work() as work:
+        return await work.nodes.find(path)
+
+
+async def get_queue(work: Work, path: str) -> Node:
+    """Raises ``ObjectNotFound``, ``Conflict`` for a reference."""
+    node = await work.nodes.find(path)
+    if node is None:
+        raise ObjectNotFound(path)
+    if node.kind is not NodeKind.QUEUE:
+        raise Conflict(f"{path} is a {node.kind}, not a queue")
+    return node
+
+
+async def check_place(gateway: Gateway, path: str) -> None:
+    """Raise ``Conflict`` when there is something at the path, ``ObjectNotFound`` when its container is missing."""
+    if await gateway.exists(path) is not None:
+        raise Conflict(f"{path} is there already")
+    if parent(path) == ORPHANS:
+        return
+    container = await gateway.exists(parent(path))
+    if container is None or container.object_type is not ObjectType.CONTAINER:
+        raise ObjectNotFound(parent(path))
+
+
+async def add_node(work: Work, node: Node, actor: Actor | None) -> Node:
+    """Store a new reference or queue; a query queue begins to be filled.
+
+    Raises ``Conflict`` when its path is taken, ``BadRequest`` for a queue that cannot be filled as it says.
+    """
+    if node.kind is NodeKind.QUEUE:
+        node = replace(node, metadata=check_new(node.metadata))
+        if searches(node.metadata):
+            node = replace(node, status=PROCESSING)
+    if not await work.nodes.add(node):
+        raise Conflict(f"{node.path} is there already")
+    if searches(node.metadata):
+        await start_query(work, node)
+    event = REFERENCED if node.kind is NodeKind.REFERENCE else CREATED
+    await note(work, event, node.path, actor, node_document(node))
+    return node
+
+
+async def change_queue(
+    work: Work,
+    node: Node,
+    metadata: Mapping[str, Any],
+    names: tuple[str, ...] | None,
+    actor: Actor | None,
+) -> Node:
+    """Give a queue other metadata. Raises ``Forbidden`` for what it was made with."""
+    kept = check_changed(node.metadata, updated(node.metadata, metadata, names))
+    if searches(kept) and not searches(node.metadata):
+        await work.nodes.set_status(node.object_id, PROCESSING)
+        await work.nodes.advance(node.object_id, None)
+        await start_query(work, node)
+    changed = replace(node, metadata=kept)
+    await work.nodes.save(changed)
+    await note(work, MODIFIED, node.path, actor, node_document(changed))
+    return changed
+
+
+async def remove_node(work: Work, node: Node, actor: Actor | None) -> None:
+    """Remove a reference, not what it leads to, or a queue with its values."""
+    await work.nodes.forget(node.path)
+    await note(work, DELETED, node.path, actor, node_document(node))
