@@ -16,7 +16,7 @@ from indigo_contracts.registry import FACTS, facts_of, model_for
 
 DESIGN = {
     "dmp": "plan.created plan.updated plan.published plan.withdrawn promise.kept promise.broken",
-    "repository": "record.reserved record.published record.updated record.withdrawn file.corrupted"
+    "repository": "record.reserved record.discarded record.published record.updated record.withdrawn file.corrupted"
     " file.repaired analysis.finished",
     "pid": "identifier.minted identifier.updated identifier.tombstoned doi.registered doi.failed doi.hidden",
     "integrity": "run.requested run.started run.finished fixity.failed certificate.issued certificate.revoked",

@@ -8,7 +8,13 @@ from pathlib import Path
 from time import monotonic
 
 import httpx
-from indigo_contracts.repository import RecordPublished, RecordReserved, RecordUpdated, RecordWithdrawn
+from indigo_contracts.repository import (
+    RecordDiscarded,
+    RecordPublished,
+    RecordReserved,
+    RecordUpdated,
+    RecordWithdrawn,
+)
 from indigo_kernel.auth.tokens import TokenVerifier
 from indigo_kernel.bus.ports import Bus, Subscription
 from indigo_kernel.clock import Clock
@@ -41,6 +47,7 @@ from indigo_pid.application.index_keeper import IndexKeeper
 from indigo_pid.application.name_index import NameIndex
 from indigo_pid.application.reconcile import Reconciler
 from indigo_pid.application.registrars import Registrars
+from indigo_pid.consumers.on_record_discarded import on_record_discarded
 from indigo_pid.consumers.on_record_published import on_record_published
 from indigo_pid.consumers.on_record_reserved import on_record_reserved
 from indigo_pid.consumers.on_record_updated import on_record_updated
@@ -134,7 +141,7 @@ def build(
         ],
         # The sandboxes read and refuse bodies themselves, as those they stand for do.
         streams=_is_sandbox if sandboxes else None,
-        receives=(RecordReserved, RecordPublished, RecordUpdated, RecordWithdrawn),
+        receives=(RecordReserved, RecordDiscarded, RecordPublished, RecordUpdated, RecordWithdrawn),
     )
     for name, sandbox in sandboxes.items():
         api.mount(_SANDBOX_PATHS[name], sandbox)
@@ -163,6 +170,7 @@ def _records(work: Callable[[], PidWork], rules: Rules) -> Subscription:
         work,
         {
             RecordReserved: partial(on_record_reserved, rules),
+            RecordDiscarded: partial(on_record_discarded, rules),
             RecordPublished: partial(on_record_published, rules),
             RecordUpdated: partial(on_record_updated, rules),
             RecordWithdrawn: partial(on_record_withdrawn, rules),

@@ -13,6 +13,7 @@ from indigo_contracts.pid import DoiRegistered
 from indigo_contracts.repository import (
     Identifiers,
     PlanLink,
+    RecordDiscarded,
     RecordKind,
     RecordPublished,
     RecordReserved,
@@ -241,3 +242,51 @@ async def test_it_runs_by_itself_from_the_bus_to_the_bus(pid, story):
     registered = await asyncio.wait_for(heard.get(), 20)
     assert registered.record_id == "r1"
     assert registered.registrar == pid.settings.registrar_url
+
+
+async def test_the_identifier_of_a_discarded_draft_is_unused_for_good(pid, record):
+    await pid.deliver(RecordReserved(record=record()), RecordReserved(record=record("r2")))
+    await pid.deliver(RecordDiscarded(record=record(version=2)))
+    names = await pid.identifier_of("r1")
+    assert (names["state"], names["unused"]) == ("reserved", "The draft it was reserved for was thrown away.")
+    assert (await pid.http.get(f"/{names['handle']}")).status_code == 404
+    listed = await pid.http.get("/api/identifiers/unused", headers=pid.auth("operator"))
+    assert [one["handle"] for one in listed.json()["items"]] == [names["handle"]]
+    assert (await pid.http.get("/api/identifiers/unused", headers=pid.auth("pid:mint"))).status_code == 403
+    told = (await pid.facts("pid.identifier.updated.v1"))[-1]
+    assert (told["identifier"]["handle"], told["identifier"]["state"]) == (names["handle"], "reserved")
+    await pid.work_off()
+    assert (await pid.doi("r1"))["status"] == "set-aside"
+    history = (
+        await pid.http.get(f"/api/identifiers/{names['handle']}/history", headers=pid.auth("operator"))
+    ).json()
+    assert [one["change"] for one in history["entries"]] == ["minted", "given-up"]
+    assert history["broken"] is None
+
+
+async def test_news_of_a_discarded_draft_in_any_order_and_twice(pid, record):
+    gone, begun = RecordDiscarded(record=record(version=3)), RecordReserved(record=record(version=1))
+    await pid.deliver(gone, begun, gone, begun)
+    names = await pid.identifier_of("r1")
+    assert names["unused"]
+    assert len(await pid.facts("pid.identifier.minted.v1")) == 1
+    assert len(await pid.facts("pid.identifier.updated.v1")) == 1
+
+
+async def test_what_is_public_is_not_discarded(pid, record):
+    await pid.deliver(RecordPublished(record=record(state=RecordState.PUBLISHED, version=2)))
+    await pid.deliver(RecordDiscarded(record=record(version=1)))  # old news
+    with pytest.raises(PermanentError, match="no draft"):
+        await pid.deliver(RecordDiscarded(record=record(version=5)))
+    assert (await pid.identifier_of("r1"))["state"] == "active"
+
+
+async def test_unused_identifiers_come_page_by_page(pid, record):
+    for number in range(3):
+        await pid.deliver(RecordDiscarded(record=record(f"r{number}")))
+    seen, url = [], "/api/identifiers/unused?limit=2"
+    while url:
+        answer = await pid.http.get(url, headers=pid.auth("operator"))
+        seen += [one["record_id"] for one in answer.json()["items"]]
+        url = answer.links.get("next", {}).get("url")
+    assert sorted(seen) == ["r0", "r1", "r2"]

@@ -124,6 +124,31 @@ async def test_an_edited_draft_keeps_its_words_in_a_new_edition(suite, ada):
     assert (await reserved(suite, ada))["metadata"]["title"] == "My words"
 
 
+async def test_a_reserved_draft_that_is_thrown_away_is_told_of(suite, ada):
+    await suite.give(published())
+    hit = await reserved(suite, ada)
+    answer = await suite.http.delete(
+        f"/api/records/{hit['id']}/draft", headers=ada | {"if-match": f'"v{hit["revision_id"]}"'}
+    )
+    assert answer.status_code == 204, answer.text
+    (begun,) = await suite.facts("repository.record.reserved.v1")
+    (gone,) = await suite.facts("repository.record.discarded.v1")
+    assert gone["record"]["record_id"] == begun["record"]["record_id"] == hit["id"]
+    assert gone["record"]["plan"] == begun["record"]["plan"]
+    assert gone["record"]["state"] == "draft"
+    assert gone["record"]["version"] > begun["record"]["version"]
+    assert gone["actor"]["sub"] == "ada"
+    await suite.give(published(version=5, edition=2))
+    assert (await reserved(suite, ada))["id"] != hit["id"]
+
+
+async def test_nobody_is_told_of_a_draft_nobody_was_told_of(suite, ada):
+    url = f"/api/records/{await suite.draft(ada)}/draft"
+    tag = (await suite.http.get(url, headers=ada)).headers["etag"]
+    assert (await suite.http.delete(url, headers=ada | {"if-match": tag})).status_code == 204
+    assert await suite.facts() == []
+
+
 async def test_a_withdrawn_plan_takes_its_own_record_along(suite, ada):
     await suite.give(published())
     await suite.work("publish")

@@ -93,6 +93,12 @@ class RecordReserved(_RecordFact):
     fact: ClassVar[str] = "repository.record.reserved.v1"
 
 
+class RecordDiscarded(_RecordFact):
+    """A reserved draft was thrown away before it was published; nothing will come of it."""
+
+    fact: ClassVar[str] = "repository.record.discarded.v1"
+
+
 class RecordPublished(_RecordFact):
     """A record is public and preserved; its files will not change."""
 

@@ -11,6 +11,7 @@ from indigo_kernel.auth.scopes import Scope
 from indigo_kernel.etag import IfMatch, etag, not_modified
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.idempotency import idempotent
+from indigo_kernel.pagination import Page, Paging
 from indigo_kernel.problems import (
     AlreadyExists,
     Conflict,
@@ -36,6 +37,7 @@ from indigo_pid.api.schemas import (
 )
 from indigo_pid.application import identifiers, tombstones
 from indigo_pid.application.tombstones import Tombstoning
+from indigo_pid.domain.names import ascii_lower
 
 Handle = Annotated[str, Path(description="`prefix/suffix`, a DOI or an ARK", max_length=2048)]
 Reason = Annotated[str, Query(min_length=1, max_length=2000, description="why it is gone; shown to everybody")]
@@ -91,6 +93,14 @@ def identifier_routes(deps: Deps) -> APIRouter:
                 return Response(view.model_dump_json(), 201, media_type="application/json")
 
             return await idempotent(request, work.conn, f"{who.iss} {who.sub}", mint, now=work.now)
+
+    @router.get("/unused", responses=responses(Unauthenticated, Forbidden))
+    async def list_unused(who: Who, paging: Paging) -> Page[IdentifierView]:
+        """Reserved identifiers whose drafts were thrown away: nothing will come of them. For operators."""
+        after = str(paging.after[0]) if paging.after else None
+        async with deps.work() as work:
+            found = await identifiers.unused_identifiers(work, who, after=after, limit=paging.limit + 1)
+        return paging.page([IdentifierView.of(one) for one in found], lambda shown: (ascii_lower(shown.handle),))
 
     @router.get("/{handle:path}/history", responses=responses(NotFound))
     async def read_history(who: Who, handle: Handle) -> HistoryView:

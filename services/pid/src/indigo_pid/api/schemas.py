@@ -185,6 +185,7 @@ class IdentifierView(BaseModel):
     plan: PlanLink | None
     record: RecordSnapshot | None = Field(description="the record it follows, as last heard, without its files")
     tombstone: Tombstone | None
+    unused: str | None = Field(description="why it will stay reserved for good; null while it may still be used")
     concept: str | None = Field(description="the handle that stands for all versions and leads to the newest")
     created_at: AwareDatetime
     updated_at: AwareDatetime
@@ -206,6 +207,7 @@ class IdentifierView(BaseModel):
             plan=identifier.plan,
             record=identifier.record,
             tombstone=_tombstone(identifier) if gone else None,
+            unused=identifier.reason if identifier.is_unused else None,
             concept=identifier.concept,
             created_at=identifier.created_at,
             updated_at=identifier.updated_at,

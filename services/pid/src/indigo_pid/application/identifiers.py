@@ -197,6 +197,12 @@ async def read_identifier(work: Work, handle: str, who: Principal) -> Identifier
     return identifier
 
 
+async def unused_identifiers(work: Work, who: Principal, *, after: str | None, limit: int) -> list[Identifier]:
+    """Identifiers that were reserved for drafts that came to nothing, by name. For operators."""
+    who.require(Scope.OPERATOR)
+    return await work.identifiers.unused(after=after, limit=limit)
+
+
 async def change_identifier(
     work: Work, rules: Rules, handle: str, change: Mapping[str, Any], expected: Expected, who: Principal
 ) -> Identifier:

@@ -66,6 +66,10 @@ class Identifiers(Protocol):
         """All that answer to a plan, the plan's own records among them, oldest first."""
         ...
 
+    async def unused(self, *, after: str | None, limit: int) -> list[Identifier]:
+        """Reserved ones that were given up, by their compared names, those after ``after``."""
+        ...
+
     async def after(self, record_id: str) -> list[Identifier]:
         """Those whose record names this one as its previous version."""
         ...

@@ -13,6 +13,8 @@ from indigo_pid.application.versions import link_versions
 from indigo_pid.domain.history import Change
 from indigo_pid.domain.versions import is_public
 
+DISCARDED = "The draft it was reserved for was thrown away."
+
 
 async def follow_record(work: Work, rules: Rules, record: RecordSnapshot, *, reason: str | None = None) -> None:
     """Bring the identifier of ``record``, and its DOI, to what the record says; mint it when it is missing.
@@ -46,3 +48,17 @@ async def follow_record(work: Work, rules: Rules, record: RecordSnapshot, *, rea
         await describe_family(
             work, identifier.concept, replaced=replaced, versions=became_public or bool(replaced)
         )
+
+
+async def give_up_record(work: Work, rules: Rules, record: RecordSnapshot) -> None:
+    """Give up the identifier of ``record``, a draft that was thrown away before it was published.
+
+    Its name was told to others, so nobody else gets it: it stays reserved, leads nowhere, and operators find it
+    among the unused ones (``unused_identifiers``). News of the draft that come late change nothing.
+    """
+    await work.alone("records")
+    known = await work.identifiers.of_record(record.record_id, for_update=True)
+    if known is not None and not known.is_news(record):
+        return
+    before = known or await add_new(work, rules, record=record)
+    await store_change(work, before.give_up(record, DISCARDED, now=work.now), Change.GIVEN_UP, None)

@@ -45,6 +45,7 @@ class Change(StrEnum):
     MINTED = "minted"
     UPDATED = "updated"
     TOMBSTONED = "tombstoned"
+    GIVEN_UP = "given-up"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The identifier: a name that is never given twice, and what it leads to.
 
-``reserved`` → ``active`` → ``tombstoned``; a reserved one may also be given up for good. A tombstoned one
-stays as it is.
+``reserved`` → ``active`` → ``tombstoned``. A reserved one whose draft came to nothing is given up: it stays
+reserved, with the reason, and is never used. A tombstoned one stays as it is.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Identifier:
     record: RecordSnapshot | None = None
     """What was last heard of the record; see ``essence``."""
     reason: str | None = None
-    """Why it was tombstoned."""
+    """Why it was tombstoned, or given up while it was reserved."""
     citation: str | None = None
     """How to cite what is gone."""
     replacement: str | None = None
@@ -190,6 +190,20 @@ class Identifier:
         if followed == replace(self, record=heard) and before == heard:
             return followed
         return replace(followed, version=self.version + 1, updated_at=now)
+
+    def give_up(self, record: RecordSnapshot, reason: str, *, now: datetime) -> Identifier:
+        """The reserved identifier after ``record``, the draft it was for, was thrown away.
+
+        Raises ``Conflict`` when it is public: what it names is no draft.
+        """
+        if self.state is not IdentifierState.RESERVED:
+            raise Conflict(f"{self.handle} is {self.state}; what it names is no draft")
+        return self._changed(now, record=essence(record), reason=reason)
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether it is reserved for something that will not come."""
+        return self.state is IdentifierState.RESERVED and self.reason is not None
 
     def snapshot(self) -> IdentifierSnapshot:
         """What events say of it."""

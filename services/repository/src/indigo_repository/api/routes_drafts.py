@@ -72,7 +72,7 @@ def drafts_router(room: Room) -> APIRouter:
     async def delete(record_id: RecordId, who: Who, if_match: IfMatch) -> None:
         """Discard a draft with its files."""
         async with room.open_work() as work:
-            blobs = await delete_draft(work, record_id, who, if_match.check)
+            blobs = await delete_draft(work, record_id, who, if_match.check, room.site)
         await publication.remove_blobs(room.staging, blobs)
 
     @router.post(

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from indigo_contracts.envelope import Actor
-from indigo_contracts.repository import Identifiers, PlanLink, RecordKind, RecordState
+from indigo_contracts.repository import Identifiers, PlanLink, RecordDiscarded, RecordKind, RecordState
 from indigo_kernel.auth.principal import Principal
 from indigo_kernel.auth.scopes import Scope
 from indigo_kernel.ids import new_id
 
 from indigo_repository.application.access import draft_for_writing
+from indigo_repository.application.snapshots import state_fact
 from indigo_repository.application.work import Work
 from indigo_repository.domain.record import Metadata, Record
+from indigo_repository.domain.site import Site
 
 
 def new_record(
@@ -64,10 +66,17 @@ async def update_draft(
     return record
 
 
-async def delete_draft(work: Work, record_id: str, who: Principal, check: Callable[[int], None]) -> list[str]:
-    """Discard a draft with its files. The names of the staged blobs, to remove after the commit."""
+async def delete_draft(
+    work: Work, record_id: str, who: Principal, check: Callable[[int], None], site: Site
+) -> list[str]:
+    """Discard a draft with its files. The names of the staged blobs, to remove after the commit.
+
+    Whoever was told that it is reserved for something a plan promises is told that it is gone.
+    """
     record = await draft_for_writing(work, record_id, who)
     check(record.version)
     blobs = [file.blob for file in await work.files.of(record_id) if file.blob]
+    if record.plan is not None:
+        await state_fact(work, RecordDiscarded, record.changed(work.now), site, who.actor)
     await work.records.remove(record_id)
     return blobs

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indigo_contracts.envelope import Actor
-from indigo_contracts.repository import RecordFile, RecordPublished, RecordReserved, RecordSnapshot, RecordUpdated
+from indigo_contracts.repository import (
+    RecordDiscarded,
+    RecordFile,
+    RecordPublished,
+    RecordReserved,
+    RecordSnapshot,
+    RecordUpdated,
+)
 
 from indigo_repository.application.work import Work
 from indigo_repository.domain.files import File
@@ -57,7 +64,7 @@ def subject(record_id: str) -> str:
 
 async def state_fact(
     work: Work,
-    fact: type[RecordReserved | RecordPublished | RecordUpdated],
+    fact: type[RecordReserved | RecordDiscarded | RecordPublished | RecordUpdated],
     record: Record,
     site: Site,
     actor: Actor | None,

@@ -129,6 +129,17 @@ class SqlIdentifiers:
     async def of_plan(self, plan_id: str) -> list[Identifier]:
         return await self._all(identifiers.c.plan_id == plan_id)
 
+    async def unused(self, *, after: str | None, limit: int) -> list[Identifier]:
+        statement = (
+            sa.select(identifiers)
+            .where(~_RESOLVES, identifiers.c.reason.is_not(None))
+            .order_by(identifiers.c.handle_key)
+            .limit(limit)
+        )
+        if after is not None:
+            statement = statement.where(identifiers.c.handle_key > after)
+        return [_identifier(row) for row in await self._conn.execute(statement)]
+
     async def after(self, record_id: str) -> list[Identifier]:
         return await self._all(identifiers.c.previous_record_id == record_id)
 
