@@ -8,11 +8,11 @@ from indigo_pid.application.ports import Registrar
 
 
 class Registrars:
-    """Each DOI prefix has one registrar."""
+    """Each DOI prefix has one registrar, and a registrar without any is none."""
 
     def __init__(self, registrars: Iterable[Registrar]) -> None:
         """Raises ``ValueError`` when two want one prefix."""
-        self._all = tuple(registrars)
+        self._all = tuple(one for one in registrars if one.prefixes)
         self._of_prefix: dict[str, Registrar] = {}
         for one in self._all:
             for prefix in one.prefixes:
