@@ -200,13 +200,13 @@ class Qos:
 
     @asynccontextmanager
     async def drives_taken(self) -> AsyncIterator[Any]:
-        """Nothing can be copied in the block, as on a tape system with all drives taken; gives the running steps."""
-        steps = self.runtime.api.state.gateway.gateway.mounts.at("/").backend._steps
+        """Nothing can be copied in the block, as on a tape system with all drives taken; gives the drives."""
+        drives = self.runtime.api.state.gateway.gateway.mounts.at("/").backend._drives
         for _ in range(2):
-            await steps._slots.acquire()
-        yield steps._steps
+            await drives._slots.acquire()
+        yield drives
         for _ in range(2):
-            steps._slots.release()
+            drives._slots.release()
 
     async def rows(self, query: str) -> list[Any]:
         async with self.runtime.database.engine.connect() as conn:

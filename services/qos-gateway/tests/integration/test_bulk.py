@@ -123,12 +123,11 @@ async def test_a_worker_that_died_is_replaced(start_qos):
     async with start_qos(transition_patience="PT0S") as qos:
         for n in range(3):
             await qos.store(f"/box/{n}", b"x" * 1000)
-        async with qos.drives_taken() as steps:
+        async with qos.drives_taken() as drives:
             asked = await bulk(qos, [f"/box/{n}" for n in range(3)], "TapeOnly")
             await qos.work_off()
-            for step in steps.values():
-                step.task.cancel()
-            steps.clear()
+            for forgotten in (drives._queue, drives._steps, drives._at):
+                forgotten.clear()
     async with start_qos(keep=True) as qos:
         for _ in range(3):
             qos.clock.advance(timedelta(minutes=2))

@@ -129,10 +129,10 @@ async def test_what_runs_is_stopped_and_stays_readable(qos):
     for n in range(5):
         await qos.store(f"/box/{n}", data)
     asked = (await request(qos, "/box/", "TapeOnly")).json()["transition_id"]
-    async with qos.drives_taken() as steps:
+    async with qos.drives_taken() as drives:
         running = asyncio.create_task(qos.work_off())
         async with asyncio.timeout(20):
-            while not steps:
+            while not drives._steps:
                 await asyncio.sleep(0.01)
         answer = await qos.http.post(f"/api/transitions/{asked}/cancel", headers=qos.auth())
         assert answer.status_code == 202
@@ -141,7 +141,7 @@ async def test_what_runs_is_stopped_and_stays_readable(qos):
     over = (await qos.http.get(f"/api/transitions/{asked}")).json()
     assert over["state"] == "CANCELLED"
     assert len(over["objects"]) == 5
-    assert steps == {}
+    assert drives._steps == {}
     for n in range(5):
         found = await qos.cdmi(f"/box/{n}")
         assert "cdmi_capabilities_target" not in found["metadata"]

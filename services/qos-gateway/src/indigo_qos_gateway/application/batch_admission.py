@@ -18,6 +18,8 @@ from indigo_qos_gateway.domain.paths import lineage
 from indigo_qos_gateway.domain.storage import ObjectType, Status
 from indigo_qos_gateway.domain.transition import Transition
 
+_ACTIVE = (TransitionState.SUBMITTED, TransitionState.STARTED)
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -29,7 +31,15 @@ class Seen:
     error: str | None = None
 
 
-async def admit(work: Work, batch: Batch, seen: Sequence[Seen]) -> None:
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What became of targets that were taken up: those this request carries out, and how many wait for others."""
+
+    mine: Sequence[tuple[Target, Transition]]
+    waiting: int
+
+
+async def admit(work: Work, batch: Batch, seen: Sequence[Seen]) -> Admitted:
     """Make transitions of those targets that need one, in a handful of statements for all of them.
 
     A path that is on its way to the class already is joined to that transition. One on its way to another class
@@ -39,24 +49,32 @@ async def admit(work: Work, batch: Batch, seen: Sequence[Seen]) -> None:
     await work.alone("transitions")
     paths = [each.target.path for each in seen]
     under_way = {each.path: each for each in await work.transitions.active_among(sorted(_with_containers(paths)))}
+    wanted = await work.batches.still_submitted(batch.id, [each.target.position for each in seen])
     loans = await work.batches.loans(paths) if batch.kind is BatchKind.STAGE else {}
     targets: list[Target] = []
     new: list[Transition] = []
+    mine: list[tuple[Target, Transition]] = []
     for each in seen:
+        if each.target.position not in wanted:
+            continue
         decided = _decide(work, batch, each, loans)
         if decided.state is TransitionState.SUBMITTED and decided.target_class is not None:
             decided, made = _join_or_make(work, batch, each, decided, under_way, links)
             if made is not None:
                 new.append(made)
                 under_way[made.path] = made
+                if made.batch_id is not None:
+                    mine.append((decided, made.start(work.now, made.source_class)))
         targets.append(decided)
-    await work.transitions.add(*new)
     actor = Actor(iss=batch.owner[0], sub=batch.owner[1]) if batch.owner[0] else None
     for transition in new:
-        state_fact(work, replace(transition, state=TransitionState.SUBMITTED, version=1, started_at=None), actor)
+        state_fact(work, transition, actor)
         if transition.object_type is ObjectType.CONTAINER:
             await work.enqueue(JOB, transition.id, {"transition_id": transition.id})
+    started = {each.id: each for _, each in mine}
+    await work.transitions.add(*(started.get(each.id, each) for each in new))
     await work.batches.save(batch.id, targets)
+    return Admitted(mine, sum(each.state in _ACTIVE for each in targets) - len(mine))
 
 
 def _decide(work: Work, batch: Batch, seen: Seen, loans: Mapping[str, Loan]) -> Target:
@@ -129,8 +147,6 @@ def _join_or_make(
         plan=link,
         batch_id=None if container else batch.id,
     )
-    if not container:
-        made = made.start(work.now, status.storage_class)
     return _started(work, target, made.id), made
 
 

@@ -71,7 +71,10 @@ class MountTable:
 
     def at(self, path: str) -> Mount:
         """The mount that holds ``path``."""
-        return next(mount for mount in self.mounts if below(path, mount.prefix))
+        for mount in self.mounts:
+            if below(path, mount.prefix):
+                return mount
+        raise AssertionError("one mount is at the root")
 
     def places(self, prefixes: Collection[str]) -> Places:
         """The part of the tree that the mounts with these prefixes hold."""

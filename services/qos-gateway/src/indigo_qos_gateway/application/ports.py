@@ -278,6 +278,10 @@ class Transitions(Protocol):
         """Those there are of these, by identifier."""
         ...
 
+    async def versions(self, ids: Sequence[str]) -> Mapping[str, int]:
+        """The versions of those there are of these, which nobody changes until the transaction ends."""
+        ...
+
     async def add(self, *new: Transition) -> None: ...
 
     async def save(self, *changed: Transition) -> None: ...
@@ -324,8 +328,20 @@ class Batches(Protocol):
         """How many requests of this person are not over."""
         ...
 
-    async def window(self, batch_id: str, limit: int) -> Sequence[Target]:
-        """Targets that are not over, the started ones first."""
+    async def started(self, batch_id: str) -> Sequence[Target]:
+        """Targets that are under way."""
+        ...
+
+    async def submitted(self, batch_id: str, *, after: int, limit: int) -> Sequence[Target]:
+        """Targets nothing was done about yet, behind position ``after``."""
+        ...
+
+    async def still_submitted(self, batch_id: str, positions: Sequence[int]) -> set[int]:
+        """Those of the positions nobody cancelled meanwhile; until the transaction ends, nobody does."""
+        ...
+
+    async def called_off(self, batch_id: str) -> set[str]:
+        """Paths of targets under way that somebody wants stopped."""
         ...
 
     async def targets(

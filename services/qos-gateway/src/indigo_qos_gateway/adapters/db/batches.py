@@ -10,20 +10,16 @@ import sqlalchemy as sa
 from indigo_contracts.qos import TransitionState
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from indigo_qos_gateway.adapters.db.sets import RowSet
 from indigo_qos_gateway.adapters.db.tables import batch_targets, batches
 from indigo_qos_gateway.domain.batch import Batch, BatchKind, Counts, Loan, Target
 
 _T = batch_targets.c
-_ACTIVE = ["SUBMITTED", "STARTED"]
 
-_ADD = sa.text(
-    "INSERT INTO batch_targets (batch_id, position, path, state, target_class, expected_class, lifetime)"
-    " SELECT :batch_id, each.* FROM unnest(CAST(:positions AS int[]), CAST(:paths AS text[]),"
-    " CAST(:states AS text[]), CAST(:targets AS text[]), CAST(:expected AS text[]),"
-    " CAST(:lifetimes AS interval[])) AS each"
-)
-_SAVE = sa.update(batch_targets).where(
-    _T.batch_id == sa.bindparam("of_batch"), _T.position == sa.bindparam("of_position")
+_CALLED_OFF = sa.text(
+    "SELECT target.path FROM batch_targets target JOIN transitions ON transitions.id = target.transition_id"
+    " WHERE target.batch_id = :batch_id AND target.state = 'STARTED'"
+    " AND (target.cancel_requested OR transitions.cancel_requested)"
 )
 _END_DUE = sa.text(
     "UPDATE batch_targets SET released_at = :now WHERE (batch_id, position) IN ("
@@ -40,6 +36,23 @@ _HOMELESS = sa.text(
     "  OR (other.pinned_until IS NOT NULL AND other.released_at IS NULL)))"
     " ORDER BY path, finished_at DESC"
 )
+
+
+_GIVEN = ("position", "path", "target_class", "expected_class", "lifetime")
+_SAVED = (
+    "position",
+    "target_class",
+    "home_class",
+    "transition_id",
+    "error",
+    "attempts",
+    "started_at",
+    "finished_at",
+    "pinned_until",
+)
+_KEY = ("batch_id", "position")
+_NEW = RowSet(batch_targets, ("batch_id", "state", *_GIVEN), _KEY)
+_CHANGED = RowSet(batch_targets, ("batch_id", "state", *_SAVED), _KEY)
 
 
 class SqlBatches:
@@ -60,17 +73,12 @@ class SqlBatches:
                 requested_at=batch.requested_at,
             )
         )
-        await self._conn.execute(
-            _ADD,
-            {
-                "batch_id": batch.id,
-                "positions": [each.position for each in targets],
-                "paths": [each.path for each in targets],
-                "states": [each.state.value for each in targets],
-                "targets": [each.target_class for each in targets],
-                "expected": [each.expected_class for each in targets],
-                "lifetimes": [each.lifetime for each in targets],
-            },
+        await _NEW.insert(
+            self._conn,
+            [
+                {name: getattr(each, name) for name in _GIVEN} | {"batch_id": batch.id, "state": each.state.value}
+                for each in targets
+            ],
         )
 
     async def get(self, batch_id: str) -> Batch | None:
@@ -85,23 +93,35 @@ class SqlBatches:
         )
         return int((await self._conn.execute(count)).scalar_one())
 
-    async def window(self, batch_id: str, limit: int) -> Sequence[Target]:
-        rows = await self._conn.execute(
-            sa.select(batch_targets)
-            .where(_T.batch_id == batch_id, _T.state.in_(_ACTIVE))
-            .order_by(_T.state == "SUBMITTED", _T.position)
-            .limit(limit)
+    async def started(self, batch_id: str) -> Sequence[Target]:
+        return await self._targets(_T.batch_id == batch_id, _T.state == "STARTED")
+
+    async def submitted(self, batch_id: str, *, after: int, limit: int) -> Sequence[Target]:
+        return await self._targets(
+            _T.batch_id == batch_id, _T.state == "SUBMITTED", _T.position > after, limit=limit
         )
-        return [_target(row) for row in rows]
+
+    async def still_submitted(self, batch_id: str, positions: Sequence[int]) -> set[int]:
+        rows = await self._conn.execute(
+            sa.select(_T.position)
+            .where(
+                _T.batch_id == batch_id,
+                _T.position == sa.any_(sa.literal(list(positions), sa.ARRAY(sa.Integer))),
+                _T.state == "SUBMITTED",
+            )
+            .order_by(_T.position)
+            .with_for_update()
+        )
+        return set(rows.scalars())
+
+    async def called_off(self, batch_id: str) -> set[str]:
+        return set((await self._conn.execute(_CALLED_OFF, {"batch_id": batch_id})).scalars())
 
     async def targets(
         self, batch_id: str, *, state: TransitionState | None, after: int, limit: int | None
     ) -> Sequence[Target]:
-        statement = sa.select(batch_targets).where(_T.batch_id == batch_id, _T.position > after)
-        if state is not None:
-            statement = statement.where(_T.state == state.value)
-        rows = await self._conn.execute(statement.order_by(_T.position).limit(limit))
-        return [_target(row) for row in rows]
+        these = [_T.batch_id == batch_id, _T.position > after]
+        return await self._targets(*these, *([] if state is None else [_T.state == state.value]), limit=limit)
 
     async def counts(self, batch_id: str) -> Counts:
         rows = await self._conn.execute(
@@ -110,11 +130,13 @@ class SqlBatches:
         return Counts({TransitionState(row.state): row.n for row in rows})
 
     async def save(self, batch_id: str, targets: Sequence[Target]) -> None:
-        if targets:
-            await self._conn.execute(
-                _SAVE,
-                [_values(each) | {"of_batch": batch_id, "of_position": each.position} for each in targets],
-            )
+        await _CHANGED.update(
+            self._conn,
+            [
+                {name: getattr(each, name) for name in _SAVED} | {"batch_id": batch_id, "state": each.state.value}
+                for each in targets
+            ],
+        )
 
     async def begin(self, batch_id: str, at: datetime) -> None:
         await self._set(batch_id, started_at=sa.func.coalesce(batches.c.started_at, at))
@@ -178,6 +200,10 @@ class SqlBatches:
             sa.update(batch_targets).where(_among(paths), _T.home_class.is_not(None)).values(home_class=None)
         )
 
+    async def _targets(self, *these: sa.ColumnElement[bool], limit: int | None = None) -> list[Target]:
+        rows = await self._conn.execute(sa.select(batch_targets).where(*these).order_by(_T.position).limit(limit))
+        return [_target(row) for row in rows]
+
     async def _release(self, at: datetime, *these: sa.ColumnElement[bool]) -> Sequence[str]:
         rows = await self._conn.execute(
             sa.update(batch_targets)
@@ -208,23 +234,6 @@ class SqlBatches:
 
 def _among(paths: Sequence[str]) -> sa.ColumnElement[bool]:
     return _T.path == sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text)))
-
-
-_SAVED = (
-    "state",
-    "target_class",
-    "home_class",
-    "transition_id",
-    "error",
-    "attempts",
-    "started_at",
-    "finished_at",
-    "pinned_until",
-)
-
-
-def _values(target: Target) -> dict[str, Any]:
-    return {name: getattr(target, name) for name in _SAVED} | {"state": target.state.value}
 
 
 def _target(row: sa.Row[Any]) -> Target:

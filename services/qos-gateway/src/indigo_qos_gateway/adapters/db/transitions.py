@@ -11,13 +11,17 @@ from indigo_contracts.repository import PlanLink
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_qos_gateway.adapters.db.objects import at_or_below
+from indigo_qos_gateway.adapters.db.sets import RowSet
 from indigo_qos_gateway.adapters.db.tables import transitions
 from indigo_qos_gateway.domain.paths import Places
 from indigo_qos_gateway.domain.storage import ObjectType
 from indigo_qos_gateway.domain.transition import ACTIVE, Transition
 
 _ACTIVE = [state.value for state in ACTIVE]
-_SAVE = sa.update(transitions).where(transitions.c.id == sa.bindparam("of"))
+_VERSIONS = sa.text("SELECT id, version FROM transitions WHERE id = ANY(:ids) ORDER BY id FOR UPDATE")
+_NEVER_CHANGED = {"path", "object_type", "requested_at", "record_id", "batch_id"}
+_ALL = RowSet(transitions, [each.name for each in transitions.c], ["id"])
+_CHANGING = RowSet(transitions, [each.name for each in transitions.c if each.name not in _NEVER_CHANGED], ["id"])
 
 
 class SqlTransitions:
@@ -40,13 +44,15 @@ class SqlTransitions:
             statement = statement.with_for_update()
         return {row.id: _transition(row) for row in await self._conn.execute(statement)}
 
+    async def versions(self, ids: Sequence[str]) -> Mapping[str, int]:
+        rows = await self._conn.execute(_VERSIONS, {"ids": list(ids)})
+        return {row.id: row.version for row in rows}
+
     async def add(self, *new: Transition) -> None:
-        if new:
-            await self._conn.execute(sa.insert(transitions), [_values(each) for each in new])
+        await _ALL.insert(self._conn, [_values(each) for each in new])
 
     async def save(self, *changed: Transition) -> None:
-        if changed:
-            await self._conn.execute(_SAVE, [_values(each) | {"of": each.id} for each in changed])
+        await _CHANGING.update(self._conn, [_values(each) for each in changed])
 
     async def active_among(self, paths: Sequence[str]) -> Sequence[Transition]:
         rows = await self._conn.execute(

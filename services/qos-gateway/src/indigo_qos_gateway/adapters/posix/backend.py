@@ -50,6 +50,7 @@ class PosixBackend:
     def __init__(self, name: str, disk: Path, tape: Path, place: Place, *, concurrency: int = 2) -> None:
         self.name = name
         self._place = place
+        self._classes = offered(place)
         self._tape = TapeTier(tape)
         self._tree = Tree(disk, self._tape)
         self._tiers = Tiers(self._tree, self._tape)
@@ -64,7 +65,7 @@ class PosixBackend:
         return self._place.site
 
     def classes(self) -> Sequence[StorageClass]:
-        return offered(self._place)
+        return self._classes
 
     async def status(self, path: str) -> Status:
         await self._prepare()

@@ -12,11 +12,9 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from indigo_kernel.ids import new_id
-
 from indigo_qos_gateway.adapters.posix.attributes import COPY, MIGRATED, SHA256, STUB
 from indigo_qos_gateway.adapters.posix.seen import Seen
-from indigo_qos_gateway.adapters.posix.tape import TapeTier, Watch, chunks, write_all
+from indigo_qos_gateway.adapters.posix.tape import TapeTier, Watch, chunks, new_copy, new_drawer, write_all
 from indigo_qos_gateway.adapters.posix.tree import Held, Tree
 from indigo_qos_gateway.domain.errors import StorageDamage
 
@@ -51,7 +49,9 @@ class Migrator:
 
         A file is marked as migrated after its copy was synchronized, read back and compared.
         """
+        drawer = new_drawer()
         for each in group:
+            each.copy = each.seen.copy or new_copy(drawer)
             _from_medium(each.held.fd)
         try:
             going = self._all(group, self._copy)
@@ -82,7 +82,6 @@ class Migrator:
 
     def _copy(self, each: Migration) -> None:
         each.watch()
-        each.copy = each.seen.copy or new_id()
         if each.seen.copy is None:
             # Written before the copy is, so that no copy is ever nobody's.
             self._disk.attributes.set(each.held.fd, COPY, each.copy)

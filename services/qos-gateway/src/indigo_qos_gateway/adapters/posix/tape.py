@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from indigo_kernel.ids import new_id
+
 from indigo_qos_gateway.domain.errors import StorageDamage
 
 CHUNK = 1 << 20
@@ -26,6 +28,7 @@ class TapeTier:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._directory = os.fspath(root)
 
     def prepare(self) -> None:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -36,9 +39,8 @@ class TapeTier:
         probe.write_bytes(b"health")
         probe.unlink()
 
-    def _path(self, copy: str) -> Path:
-        # The last characters of a UUIDv7 are random: they spread the copies.
-        return self._root / copy[-2:] / copy
+    def _path(self, copy: str) -> str:
+        return f"{self._directory}/{copy[-2:]}/{copy}"
 
     def create(self, copy: str, of: str) -> int:
         """A descriptor of a new empty copy, which the caller fills and closes; ``commit`` makes its name last."""
@@ -47,7 +49,8 @@ class TapeTier:
         try:
             fd = os.open(path, flags, 0o600)
         except FileNotFoundError:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
+            with suppress(FileExistsError):
+                os.mkdir(os.path.dirname(path), 0o700)
             fd = os.open(path, flags, 0o600)
         with suppress(OSError):  # a help for people; the gateway does not read it
             os.setxattr(fd, _OF, of.encode())
@@ -55,9 +58,9 @@ class TapeTier:
 
     def commit(self, copies: Iterable[str]) -> None:
         """Have the names of new copies survive a loss of power."""
-        for directory in {self._path(copy).parent for copy in copies}:
+        for directory in {os.path.dirname(self._path(copy)) for copy in copies}:
             sync_directory(directory)
-        sync_directory(self._root)
+        sync_directory(self._directory)
 
     def read(self, copy: str, of: str, watch: Watch) -> Iterator[bytes]:
         """The bytes of a copy. Raises ``StorageDamage`` when it is missing."""
@@ -81,7 +84,18 @@ class TapeTier:
 
     def remove(self, copy: str) -> None:
         """Remove a copy; it need not be there."""
-        self._path(copy).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(self._path(copy))
+
+
+def new_drawer() -> str:
+    """Which of the 256 directories a group of copies goes to: one has to be synchronized, not one for each copy."""
+    return new_id()[-2:]
+
+
+def new_copy(drawer: str) -> str:
+    """A name nothing has; its end is the directory it is in."""
+    return new_id()[:-2] + drawer
 
 
 def chunks(fd: int, watch: Watch) -> Iterator[bytes]:
@@ -100,7 +114,7 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def sync_directory(path: Path) -> None:
+def sync_directory(path: str) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
