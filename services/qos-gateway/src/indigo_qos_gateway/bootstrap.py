@@ -25,6 +25,7 @@ from indigo_kernel.runtime import Runtime
 
 from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.db.places import SqlPlaceViews
+from indigo_qos_gateway.adapters.db.stage_requests import SqlStageRequests
 from indigo_qos_gateway.adapters.db.uow import GatewayWork
 from indigo_qos_gateway.adapters.db.views import SqlViews
 from indigo_qos_gateway.adapters.mounting import read_mounts
@@ -54,7 +55,7 @@ from indigo_qos_gateway.application.lifetimes import LIFETIMES, Timers
 from indigo_qos_gateway.application.mounts import Mount, MountTable
 from indigo_qos_gateway.application.notifying import NOTIFICATIONS, Notifier, QueueLimits
 from indigo_qos_gateway.application.objects import Gateway
-from indigo_qos_gateway.application.ports import Backend, NewWork, Pace, PlaceViews
+from indigo_qos_gateway.application.ports import Backend, NewWork, Pace, PlaceViews, StageRequests
 from indigo_qos_gateway.application.querying import QUERIES, Searcher
 from indigo_qos_gateway.application.relocating import LEFTOVERS, Relocator
 from indigo_qos_gateway.application.staging import PINS, PinKeeper
@@ -95,7 +96,8 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         return GatewayWork(platform.database)
 
     rules = read_rules(settings.rules_file)
-    relocator, mounts = _joined(_mounts(settings), rules, settings, work, SqlPlaceViews(platform.engine))
+    requests = SqlStageRequests(platform.engine)
+    relocator, mounts = _joined(_mounts(settings, requests), rules, settings, work, SqlPlaceViews(platform.engine))
     consumers: dict[type[Fact], Any] = {
         PlanPublished: on_plan_published(mounts),
         RecordPublished: on_record_published(mounts),
@@ -191,9 +193,9 @@ def _streams(method: str, path: str) -> bool:
     return method in {"PUT", "POST"} and path.strip("/").split("/")[0] not in OWN_NAMES
 
 
-def _mounts(settings: Settings) -> list[Mount]:
+def _mounts(settings: Settings, requests: StageRequests) -> list[Mount]:
     """Those of the file, and the POSIX back-end at the root unless another one is there."""
-    mounts = read_mounts(settings.mounts_file) if settings.mounts_file else []
+    mounts = read_mounts(settings.mounts_file, requests) if settings.mounts_file else []
     for mount in mounts:
         if mount.prefix != ROOT:
             check_name_is_free(mount.prefix, OWN_NAMES)

@@ -2,8 +2,11 @@
 
 import httpx
 import pytest
+import pytest_asyncio
 from indigo_contracts.qos import Locality
+from indigo_kernel.db.engine import create_engine
 from indigo_qos_gateway.adapters.classes import Place
+from indigo_qos_gateway.adapters.db.stage_requests import SqlStageRequests
 from indigo_qos_gateway.adapters.hsm import dcache, storm, tape_rest
 from indigo_qos_gateway.adapters.hsm.backend import HsmBackend
 from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
@@ -24,17 +27,23 @@ HOST = "http://storage.example.org"
 class System:
     """A back-end, the fake behind it, and the transport between them."""
 
-    def __init__(self, directory, make):
+    def __init__(self, directory, make, requests=None):
+        self.requests = requests
         self.library = Library(directory / "files/vo", moves=True)
         self.library.root = directory / "files"
         self.fake, kind, ways, self.manager = make(self, directory)
         self.transport = FaultyTransport(httpx.ASGITransport(self.fake))
-        remote = Remote("tape", transport=self.transport, auth=HeaderAuth(directory / "token", "token", ""))
         (directory / "token").write_text("secret\n")
+        self.kind, self.ways, self.token = kind, ways, directory / "token"
+        self.backend = self.again()
+
+    def again(self):
+        """The back-end of a process that was just started."""
+        remote = Remote("tape", transport=self.transport, auth=HeaderAuth(self.token, "token", ""))
         manager = self.manager(remote)
         note = getattr(manager, "note_content", None)
         files = RemoteFiles(WebDav(remote, HOST + "/vo"), note)
-        self.backend = HsmBackend("tape", kind, files, manager, ways, Place("Ifca"), again_seconds=0.001)
+        return HsmBackend("tape", self.kind, files, manager, self.ways, Place("Ifca"), again_seconds=0.001)
 
     def evict(self, path):
         flags = self.library.at("/vo" + path)
@@ -49,7 +58,11 @@ def dcache_system(system, directory):
 
 def tape_system(system, directory):
     fake = TapeRest(system.library)
-    return fake, "Tape", tape_rest.WAYS, lambda remote: tape_rest.TapeRestManager(remote, HOST + "/api/v1", "/vo")
+
+    def manager(remote):
+        return tape_rest.TapeRestManager("tape", remote, HOST + "/api/v1", "/vo", system.requests)
+
+    return fake, "Tape", tape_rest.WAYS, manager
 
 
 def storm_system(system, directory):
@@ -123,6 +136,14 @@ class TestDCache(HsmContract):
 class TestTapeRest(HsmContract):
     make = tape_system
 
+    @pytest_asyncio.fixture
+    async def system(self, tmp_path, database):
+        engine = create_engine(database, application="test")
+        async with engine.begin() as conn:
+            await conn.exec_driver_sql("TRUNCATE stage_requests")
+        yield System(tmp_path, tape_system, SqlStageRequests(engine))
+        await engine.dispose()
+
     async def test_a_recall_that_fails_says_why(self, backend, system):
         await backend.write("/file", chunked(DATA))
         system.evict("/file")
@@ -136,6 +157,27 @@ class TestTapeRest(HsmContract):
         assert system.library.at("/vo/file").pinned
         await bring(backend, "/file", "TapeOnly")
         assert not system.library.at("/vo/file").pinned
+
+    async def test_a_restarted_gateway_goes_on_with_the_same_request(self, backend, system):
+        await backend.write("/file", chunked(DATA))
+        system.evict("/file")
+        request = await backend.start("/file", "DiskAndTape")
+        restarted = system.again()
+        assert await restarted.start("/file", "DiskAndTape") == request
+        assert (await bring(restarted, "/file", "DiskAndTape")).state is StepState.DONE
+        assert list(system.fake.requests) == [request]
+        again = system.again()
+        await bring(again, "/file", "TapeOnly")
+        assert not system.library.at("/vo/file").pinned
+
+    async def test_a_request_that_failed_is_not_waited_for_for_ever(self, backend, system):
+        await backend.write("/file", chunked(DATA))
+        system.evict("/file")
+        system.fake.fails_with = "no drive"
+        assert (await bring(backend, "/file", "DiskAndTape")).state is StepState.FAILED
+        system.fake.fails_with = None
+        assert (await bring(system.again(), "/file", "DiskAndTape")).state is StepState.DONE
+        assert len(system.fake.requests) == 2
 
 
 class TestStorm(HsmContract):

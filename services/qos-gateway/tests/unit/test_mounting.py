@@ -29,7 +29,7 @@ native = "COLD"
 def read(tmp_path, text):
     path = tmp_path / "mounts.toml"
     path.write_text(text)
-    return read_mounts(path)
+    return read_mounts(path, None)
 
 
 async def test_a_mount_is_a_back_end_at_its_place(tmp_path):
@@ -103,4 +103,4 @@ async def test_two_mounts_need_two_names(tmp_path):
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ValueError, match="cannot be read"):
-        read_mounts(tmp_path / "nothing.toml")
+        read_mounts(tmp_path / "nothing.toml", None)

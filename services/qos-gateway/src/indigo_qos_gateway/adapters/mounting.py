@@ -16,6 +16,7 @@ from indigo_qos_gateway.adapters.options import MemberOptions
 from indigo_qos_gateway.adapters.posix.options import PosixOptions
 from indigo_qos_gateway.adapters.s3.options import CephOptions, S3Options
 from indigo_qos_gateway.application.mounts import Members, Mount
+from indigo_qos_gateway.application.ports import Backend, StageRequests
 
 AnyMount = Annotated[
     S3Options
@@ -40,8 +41,11 @@ class MountsFile(BaseModel):
     mount: list[AnyMount]
 
 
-def read_mounts(path: Path) -> list[Mount]:
-    """The mounts a TOML file asks for. Raises ``ValueError`` that says what is wrong where."""
+def read_mounts(path: Path, requests: StageRequests) -> list[Mount]:
+    """The mounts a TOML file asks for; ``requests`` are what tape systems were asked for.
+
+    Raises ``ValueError`` that says what is wrong where.
+    """
     try:
         with path.open("rb") as file:
             read = MountsFile.model_validate(tomllib.load(file))
@@ -58,7 +62,11 @@ def read_mounts(path: Path) -> list[Mount]:
     names = [each.name for each in read.mount]
     if len(set(names)) != len(names):
         raise ValueError(f"The file of mounts {path}: each mount needs a name of its own")
-    return [Mount(each.prefix, each.backend(), _members(each.members)) for each in read.mount]
+    return [Mount(each.prefix, _backend(each, requests), _members(each.members)) for each in read.mount]
+
+
+def _backend(options: AnyMount, requests: StageRequests) -> Backend:
+    return options.backend(requests) if isinstance(options, TapeRestOptions) else options.backend()
 
 
 def _members(options: MemberOptions | None) -> Members | None:

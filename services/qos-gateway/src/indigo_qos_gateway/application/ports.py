@@ -139,6 +139,16 @@ class Steps(Protocol):
     async def close(self) -> None: ...
 
 
+class StageRequests(Protocol):
+    """The requests by which tape systems were asked for files, one for each file; a restart forgets none."""
+
+    async def find(self, backend: str, path: str) -> str | None: ...
+
+    async def save(self, backend: str, path: str, request: str) -> None: ...
+
+    async def forget(self, backend: str, path: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """What the gateway knows of an object besides what its storage says: identity and clients' metadata."""

@@ -1,8 +1,8 @@
 """Brings one object from one back-end to another: copy, read back, bring to its class, switch the name, clean up.
 
 Each stage is stored before the next one begins, and can be done again. Until the switch the source is untouched,
-so that a relocation that ends in any other way leaves nothing but a copy to be removed. What is removed is a job of
-its own, stored in the transaction that made it superfluous.
+so that a relocation that ends in any other way leaves nothing but a copy to be removed. What is removed is a job
+of its own, stored in the transaction that made it superfluous.
 """
 
 from __future__ import annotations

@@ -141,6 +141,14 @@ relocations = sa.Table(
     sa.Column("recalled_from", sa.Text, comment="class of the source before it was recalled"),
 )
 
+stage_requests = sa.Table(
+    "stage_requests",
+    metadata,
+    sa.Column("backend", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("request", sa.Text, nullable=False, comment="as the tape system calls it"),
+)
+
 batches = sa.Table(
     "batches",
     metadata,

@@ -15,6 +15,7 @@ from indigo_qos_gateway.adapters.http.credentials import HeaderAuth
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.http.webdav import WebDav
 from indigo_qos_gateway.adapters.options import MountOptions
+from indigo_qos_gateway.application.ports import StageRequests
 
 
 class _HsmOptions(MountOptions):
@@ -52,9 +53,9 @@ class TapeRestOptions(_HsmOptions):
     type: Literal["wlcg-tape"]
     kind: str = "StoRM"
 
-    def backend(self) -> HsmBackend:
+    def backend(self, requests: StageRequests) -> HsmBackend:
         remote = self._remote()
-        manager = tape_rest.TapeRestManager(remote, str(self.api_url), self.base)
+        manager = tape_rest.TapeRestManager(self.name, remote, str(self.api_url), self.base, requests)
         return self._made(self.kind, remote, manager, tape_rest.WAYS)
 
 

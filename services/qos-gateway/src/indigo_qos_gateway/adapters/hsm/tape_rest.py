@@ -14,6 +14,7 @@ from indigo_contracts.qos import Locality
 from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY, Ways
 from indigo_qos_gateway.adapters.hsm.backend import Seen, seen_at
 from indigo_qos_gateway.adapters.http.remote import Remote
+from indigo_qos_gateway.application.ports import StageRequests
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.storage import Progress, StepState
 
@@ -34,13 +35,18 @@ _STATES = {
 
 
 class TapeRestManager:
-    """Implements ``Manager``. ``url`` is the endpoint's address as discovery tells it."""
+    """Implements ``Manager``. ``url`` is the endpoint's address as discovery tells it.
 
-    def __init__(self, remote: Remote, url: str, base: str) -> None:
+    The server has no way to ask which requests there are, so ``requests`` keeps their names: a restarted gateway
+    goes on with the same ones, and releases what it staged.
+    """
+
+    def __init__(self, name: str, remote: Remote, url: str, base: str, requests: StageRequests) -> None:
+        self._name = name
         self._remote = remote
         self._url = url.rstrip("/")
         self._base = base.rstrip("/")
-        self._staged: dict[str, str] = {}
+        self._requests = requests
 
     async def seen(self, path: str) -> Seen:
         response = await self._remote.send(
@@ -55,19 +61,23 @@ class TapeRestManager:
 
     async def start(self, path: str, target: str, seen: Seen) -> str | None:
         if target == TAPE_ONLY:
-            request = self._staged.pop(path, None)
+            request = await self._requests.find(self._name, path)
             if request is not None:
                 address = f"{self._url}/release/{quote(request, safe='')}"
                 await self._remote.send("POST", address, json={"paths": [self._base + path]}, also={404})
+                await self._requests.forget(self._name, path)
             return None
         if seen.locality is not Locality.TAPE:
             return None
+        known = await self._requests.find(self._name, path)
+        if known is not None and (await self.poll(path, known)).state is StepState.RUNNING:
+            return known
         body = {"files": [{"path": self._base + path, "diskLifetime": _KEPT_ON_DISK}]}
         response = await self._remote.send("POST", f"{self._url}/stage", json=body)
         request = self._remote.document(response).get("requestId")
         if not isinstance(request, str) or not request:
             raise self._remote.strange(response)
-        self._staged[path] = request
+        await self._requests.save(self._name, path, request)
         return request
 
     async def poll(self, path: str, request: str) -> Progress:
@@ -84,6 +94,7 @@ class TapeRestManager:
     async def cancel(self, path: str, request: str) -> None:
         address = f"{self._url}/stage/{quote(request, safe='')}/cancel"
         await self._remote.send("POST", address, json={"paths": [self._base + path]}, also={400, 404})
+        await self._requests.forget(self._name, path)
 
     async def check(self) -> None:
         response = await self._remote.send("POST", f"{self._url}/archiveinfo", json={"paths": [self._base or "/"]})

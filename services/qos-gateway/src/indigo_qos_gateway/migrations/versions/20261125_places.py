@@ -1,4 +1,4 @@
-"""Where objects are that another back-end took over, and the way there."""
+"""Where objects are that another back-end took over, the way there, and what tape systems were asked for."""
 
 from __future__ import annotations
 
@@ -46,6 +46,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_relocations")),
         sa.UniqueConstraint("path", name=op.f("uq_relocations_path")),
     )
+    op.create_table(
+        "stage_requests",
+        sa.Column("backend", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False, comment="as the tape system calls it"),
+        sa.PrimaryKeyConstraint("backend", "path", name=op.f("pk_stage_requests")),
+    )
     of_tree = "of the part of the tree it is in"
     op.alter_column("transitions", "backend", existing_type=sa.Text(), existing_nullable=False, comment=of_tree)
     for column in (
@@ -63,5 +70,6 @@ def downgrade() -> None:
     for name in ("bytes_done", "bytes_total", "target_backend", "source_backend"):
         op.drop_column("transitions", name)
     op.alter_column("transitions", "backend", existing_type=sa.Text(), existing_nullable=False, comment=None)
+    op.drop_table("stage_requests")
     op.drop_table("relocations")
     op.drop_table("places")
