@@ -7,6 +7,7 @@ system says in the page it answers with, not in the status, whether a file was r
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from urllib.parse import quote
 
@@ -25,6 +26,9 @@ TRY_AGAIN = frozenset({401, 403, 404, 407, 408, 409, 421, 423, 425, 429})
 mends, a queue that is full, and matters of the moment."""
 ROWS = 1000
 """DOIs on a page of the REST API, the most it gives."""
+
+
+_TAG = re.compile(r"<[^>]*>")
 
 
 class _Primary(BaseModel):
@@ -143,6 +147,6 @@ class CrossrefClient:
 
 
 def _reason(response: httpx.Response) -> str:
-    """The beginning of what the body says, without markup as far as it goes; text a database can hold."""
-    told = " ".join(response.text[:500].replace("<", " <").split())[:200] or response.reason_phrase
+    """The beginning of what the body says, without tags; text a database can hold."""
+    told = " ".join(_TAG.sub(" ", response.text[:1000]).split())[:200] or response.reason_phrase
     return told.replace("\0", "�")

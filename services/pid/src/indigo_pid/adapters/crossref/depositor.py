@@ -173,9 +173,9 @@ class Depositor:
         async with self._work() as work:
             members = await work.deposits.of_batch(batch.batch_id)
             for deposit in members:
-                settled = _settled(deposit, report.of(deposit.doi), batch, len(members))
-                await work.deposits.save(settled)
-                if settled.outcome is not None:
+                became = settled(deposit, report.of(deposit.doi), batch, len(members))
+                await work.deposits.save(became)
+                if became.outcome is not None:
                     await work.enqueue(DOI_JOB, deposit.doi, {})
             await work.deposits.end(batch)
         log.info("crossref.settled", batch=batch.batch_id, dois=len(members))
@@ -193,7 +193,7 @@ def _together(waiting: Sequence[Deposit]) -> Sequence[Deposit]:
     return chosen
 
 
-def _settled(deposit: Deposit, told: RecordReport | None, batch: Batch, members: int) -> Deposit:
+def settled(deposit: Deposit, told: RecordReport | None, batch: Batch, members: int) -> Deposit:
     """The deposit with its outcome, or waiting again."""
     if told is None:
         reason = f"Crossref's report on {batch.batch_id} does not mention it"

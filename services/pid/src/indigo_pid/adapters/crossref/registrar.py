@@ -53,8 +53,7 @@ class Crossref:
         async with self._work() as work:
             deposit = await work.deposits.find(doi.doi)
             if deposit is None or deposit.revision < doi.revision:
-                await self._hand_in(work, doi)
-                return Underway("It waits for the next deposit", after=GATHER + _SLACK)
+                deposit = await self._hand_in(work, doi)
             if deposit.outcome is None:
                 return await _under_way(work, deposit)
         if deposit.outcome is Outcome.REFUSED:
@@ -67,11 +66,13 @@ class Crossref:
                 yield page
 
     @staticmethod
-    async def _hand_in(work: DepositWork, doi: Doi) -> None:
+    async def _hand_in(work: DepositWork, doi: Doi) -> Deposit:
         record = record_of(doi.doi, doi.attributes, withdrawn=doi.desired is DoiState.REGISTERED)
         lane = lane_of(doi.doi, record.kind)
-        await work.deposits.save(Deposit(doi.doi, doi.revision, lane, record.xml, MOST_RECORDS))
+        deposit = Deposit(doi.doi, doi.revision, lane, record.xml, MOST_RECORDS)
+        await work.deposits.save(deposit)
         await work.enqueue(JOB, lane, {}, run_at=work.now + GATHER)
+        return deposit
 
 
 async def _under_way(work: DepositWork, deposit: Deposit) -> Underway:
