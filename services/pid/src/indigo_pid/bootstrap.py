@@ -137,7 +137,7 @@ def build(
             doi_routes(deps),
             *([sandbox_routes(sandboxes, crossref_sandbox)] if sandboxes else []),
             metadata_routes(),
-            resolver_routes(work, settings.naming),
+            resolver_routes(work, rules),
         ],
         # The sandboxes read and refuse bodies themselves, as those they stand for do.
         streams=_is_sandbox if sandboxes else None,

@@ -259,3 +259,71 @@ async def test_typed_records_are_shown_and_checked(pid):
     assert "digitalObjectLocation" in page.text
     refused = await put(pid, [value(3, location, "here")], query="?index=3")
     assert (refused.status_code, refused.json()["responseCode"]) == (400, 202)
+
+
+def passing(delimiter, data="${data}/${extension}", attributes=""):
+    return (
+        f'<namespace><template delimiter="{delimiter}"{attributes}><foreach>'
+        '<if value="type" test="equals" expression="URL">'
+        f'<value data="{data}"/></if></foreach></template></namespace>'
+    )
+
+
+class TestTemplates:
+    async def test_suffixes_are_passed_on_by_a_template_of_the_handle(self, pid):
+        assert (await put(pid, [value(), value(9, "HS_NAMESPACE", passing("/"))])).status_code == 201
+        for name, place in (
+            (f"{NAME}/page/3.tiff", f"{URL}/page/3.tiff"),
+            (f"{NAME.upper()}/A%20b%3Cc%3E", f"{URL}/A%20b%3Cc%3E"),
+        ):
+            answer = await pid.http.get(f"/{name}")
+            assert (answer.status_code, answer.headers.get("location")) == (302, place), name
+        for name in (
+            f"{NAME}/%2e%2e/x",
+            f"{NAME}/x%0d%0aset-cookie:a=b",
+            f"{NAME}@x",
+            f"{NAME}x/y",
+            NAME[:-1] + "/y",
+        ):
+            assert (await pid.http.get(f"/{name}")).status_code == 404, name
+        told_of = await told(pid, f"{NAME}/page")
+        assert [(one["type"], one["data"]["value"]) for one in told_of["values"]] == [("URL", f"{URL}/page")]
+        shown = await pid.http.get(f"/{NAME}/page?noredirect")
+        assert shown.headers["location"].endswith(f"/api/handles/{NAME}/page")
+        assert (await pid.http.get(shown.headers["location"])).json() == told_of
+
+    async def test_a_template_of_the_prefix_is_for_operators_to_write(self, pid):
+        template = [value(9, "HS_NAMESPACE", passing("@", "${data}?part=${extension}"))]
+        registry = "0.NA/21.T99999"
+        assert (await put(pid, template, registry)).status_code == 403
+        headers = pid.auth("pid:mint", "operator")
+        for name, status in ((registry, 201), ("0.NA/21.T1", 400)):
+            answer = await pid.http.put(f"/api/handles/{name}", json=template, headers=headers)
+            assert answer.status_code == status, answer.text
+        made = await pid.mint(target=URL)
+        answer = await pid.http.get(f"/{made['handle']}@7")
+        assert (answer.status_code, answer.headers["location"]) == (302, f"{URL}?part=7")
+        assert (await pid.http.get("/21.T99999/none@7")).status_code == 404
+        headers = {**pid.auth("pid:mint"), "if-match": "*"}
+        await pid.http.delete(f"/api/identifiers/{made['handle']}", params={"reason": "lost"}, headers=headers)
+        assert (await pid.http.get(f"/{made['handle']}@7")).status_code == 404
+
+    async def test_a_template_of_another_handle(self, pid):
+        await put(pid, [value(1, "HS_NAMESPACE", passing("!"))], "21.T99999/templates")
+        refers = '<namespace><template delimiter="@" ref="21.T99999/templates"/></namespace>'
+        await put(pid, [value(), value(9, "HS_NAMESPACE", refers)])
+        assert (await pid.http.get(f"/{NAME}@x")).headers["location"] == f"{URL}/x"
+        loops = refers.replace("templates", "mine")
+        await put(pid, [value(), value(9, "HS_NAMESPACE", loops)])
+        assert (await pid.http.get(f"/{NAME}@x")).status_code == 404
+
+    async def test_hosts_are_limited_for_templates_too(self, start_pid):
+        async with start_pid(target_hosts=["data.example.org"]) as pid:
+            away = passing("@", "https://evil.test/${extension}")
+            assert (await put(pid, [value(), value(9, "HS_NAMESPACE", away)])).status_code == 201
+            assert (await pid.http.get(f"/{NAME}@x")).status_code == 404
+
+    @pytest.mark.parametrize("xml", ["<namespace>", "<!DOCTYPE x []><namespace/>", passing("a")])
+    async def test_bad_templates_are_refused_when_they_are_written(self, pid, xml):
+        answer = await put(pid, [value(9, "HS_NAMESPACE", xml)])
+        assert (answer.status_code, answer.json()["responseCode"]) == (400, 202)

@@ -32,6 +32,7 @@ from indigo_pid.api.handle_answers import (
 from indigo_pid.api.schemas import HandleList, HandleRecord, HandleValue
 from indigo_pid.application import handles
 from indigo_pid.application.handles import InvalidHandle
+from indigo_pid.application.template_handles import template_values
 from indigo_pid.domain.handle_values import TTL_SECONDS, index_of, is_type, values_of
 from indigo_pid.domain.names import parse_name
 
@@ -83,10 +84,12 @@ def handle_routes(deps: Deps) -> APIRouter:
             raise Refusal(refusal(400, INVALID, handle))
         async with deps.work() as work:
             identifier = await work.identifiers.find(name)
-        if identifier is None or identifier.state is IdentifierState.RESERVED:
+            values = await template_values(work, deps.rules, handle) if identifier is None else None
+        if identifier is not None and identifier.state is not IdentifierState.RESERVED:
+            values = values_of(identifier)
+        if values is None:
             raise Refusal(refusal(404, NOT_FOUND, handle))
         response.headers["cache-control"] = f"public, max-age={TTL_SECONDS}"
-        values = values_of(identifier)
         if types or indices:
             values = [
                 one

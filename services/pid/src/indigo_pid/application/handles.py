@@ -20,6 +20,7 @@ from indigo_pid.domain.handle_values import (
     Value,
     first_text,
     index_of,
+    is_type,
     merged,
     read_values,
     values_of,
@@ -27,7 +28,8 @@ from indigo_pid.domain.handle_values import (
 from indigo_pid.domain.history import Change
 from indigo_pid.domain.identifier import Identifier, Owner
 from indigo_pid.domain.locations import read_locations
-from indigo_pid.domain.names import parse_name
+from indigo_pid.domain.names import ascii_lower, parse_name
+from indigo_pid.domain.namespaces import NAMESPACE, REGISTRY, read_namespace
 from indigo_pid.domain.suffix import check_suffix, new_suffix
 
 DELETED = "It was deleted through the Handle API."
@@ -129,6 +131,9 @@ async def _for_writing(work: Work, rules: Rules, handle: str, who: Principal) ->
         if found.record_id is not None:
             raise Conflict(f"{found.handle} follows the record {found.record_id}; change the record")
         return found
+    if _is_of_prefix(rules, handle):
+        who.require(Scope.OPERATOR)
+        return None
     prefix = rules.prefixes.named(handle.partition("/")[0])
     if prefix is None:
         raise ForeignPrefix("That prefix doesn't live here")
@@ -136,9 +141,15 @@ async def _for_writing(work: Work, rules: Rules, handle: str, who: Principal) ->
     return None
 
 
+def _is_of_prefix(rules: Rules, handle: str) -> bool:
+    """Whether this is the handle of one of our prefixes, which says what holds for all below it."""
+    registry, _, prefix = handle.partition("/")
+    return ascii_lower(registry) == ascii_lower(REGISTRY) and rules.prefixes.named(prefix) is not None
+
+
 async def _create(work: Work, rules: Rules, handle: str, values: Sequence[Value], actor: Owner) -> Identifier:
     asked, _, suffix = handle.partition("/")
-    prefix = rules.prefixes.chosen(asked)
+    prefix = REGISTRY if _is_of_prefix(rules, handle) else rules.prefixes.chosen(asked)
     bare = Identifier.mint(rules.naming, check_suffix(suffix), now=work.now, prefix=prefix, owner=actor)
     stored = await store_new(work, [_written(work, rules, bare, values)], actor)
     if not stored:
@@ -154,6 +165,9 @@ async def _write(
 
 def _written(work: Work, rules: Rules, identifier: Identifier, values: Sequence[Value]) -> Identifier:
     """The identifier with ``values``, every place it may lead to checked."""
+    for value in values:
+        if is_type(value, NAMESPACE):
+            read_namespace(str(value["data"]["value"]))
     target = first_text(values, URL)
     locations = first_text(values, LOCATIONS)
     if locations is not None:

@@ -42,6 +42,10 @@ class Identifiers(Protocol):
         """The one that has this name, by any of its faces."""
         ...
 
+    async def with_handles(self, names: Sequence[Name]) -> dict[str, Identifier]:
+        """Those that have these handles, by their keys."""
+        ...
+
     async def of_handle(self, handle: str) -> Identifier | None:
         """The one shown as ``handle``, letter by letter; it is locked."""
         ...

@@ -8,6 +8,7 @@ the end of an ARK below a known one (``domain.passthrough``).
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from indigo_contracts.pid import IdentifierState
@@ -18,8 +19,11 @@ from indigo_ui.negotiation import wants_page
 from starlette.convertors import Convertor, register_url_convertor
 
 from indigo_pid.application.describe import describe_identifier
-from indigo_pid.application.ports import NewWork
+from indigo_pid.application.identifiers import Rules
+from indigo_pid.application.ports import NewWork, Work
+from indigo_pid.application.template_handles import template_values
 from indigo_pid.citation.formats import FORMATS
+from indigo_pid.domain.handle_values import URL, first_text
 from indigo_pid.domain.names import Naming, parse_name
 from indigo_pid.web.ark import below, kernel_record, wants_kernel_record
 from indigo_pid.web.identifier_page import identifier_page
@@ -75,7 +79,7 @@ _DESCRIBED: dict[str, Any] = {
 }
 
 
-def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
+def resolver_routes(work: NewWork, rules: Rules) -> APIRouter:
     """``GET /{prefix}/{suffix}`` and ``GET /ark:{naan}/{name}``; HEAD is answered the same way."""
     router = APIRouter(tags=["resolver"])
     representations = Representations()
@@ -107,7 +111,7 @@ def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
             return _missing(request, name, "It is no handle, DOI or ARK.")
         async with work() as reading:
             identifier = await reading.identifiers.find(parsed)
-            passed = await below(reading, name) if identifier is None else None
+            passed = await _passed(reading, rules, name, shown=shown) if identifier is None else None
             described = None
             gone = identifier is not None and identifier.state is IdentifierState.TOMBSTONED
             if identifier is not None and (shown or gone or not asked.leads_away):
@@ -115,7 +119,7 @@ def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
         if passed is not None:
             return Response(status_code=302, headers={**_LASTING, "location": passed})
         if identifier is None:
-            return _missing(request, name, _why_unknown(naming, name))
+            return _missing(request, name, _why_unknown(rules.naming, name))
         if identifier.state is IdentifierState.RESERVED:
             return _missing(
                 request,
@@ -141,6 +145,21 @@ def resolver_routes(work: NewWork, naming: Naming) -> APIRouter:
         return Response(status_code=302, headers={**_LASTING, "location": place})
 
     return router
+
+
+async def _passed(work: Work, rules: Rules, name: str, *, shown: bool) -> str | None:
+    """Where a name leads that was not given itself: an ARK below another, or a handle by a template.
+
+    When it is to be ``shown`` that is where the values of such a handle are.
+    """
+    place = await below(work, name)
+    if place is not None:
+        return place
+    values = await template_values(work, rules, name)
+    url = None if values is None else first_text(values, URL)
+    if values is not None and (shown or url is None):
+        return f"{rules.naming.base_url}/api/handles/{quote(name, safe='/')}"
+    return url
 
 
 def _why_unknown(naming: Naming, name: str) -> str:

@@ -114,6 +114,13 @@ class SqlIdentifiers:
         )
         return {row.handle_key: IdentifierState(row.state) for row in rows}
 
+    async def with_handles(self, names: Sequence[Name]) -> dict[str, Identifier]:
+        keys = [name.key for name in names]
+        statement = sa.select(identifiers).where(
+            identifiers.c.handle_key == sa.any_(sa.literal(keys, ARRAY(sa.Text)))
+        )
+        return {row.handle_key: _identifier(row) for row in await self._conn.execute(statement)}
+
     async def of_handle(self, handle: str) -> Identifier | None:
         return await self._one(identifiers.c.handle == handle, for_update=True)
 
