@@ -1,13 +1,8 @@
 """The Ceph back-end on a real Ceph."""
 
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
 import pytest_asyncio
 from indigo_contracts.qos import Locality
-from indigo_dev.processes import free_port
 from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.s3.api import S3
@@ -15,34 +10,23 @@ from indigo_qos_gateway.adapters.s3.backend import NativeClass
 from indigo_qos_gateway.adapters.s3.ceph import CephBackend
 from indigo_qos_gateway.domain.errors import Impossible
 from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked
+from indigo_testing.object_stores import ceph_server
 
 pytestmark = pytest.mark.slow
 
-SCRIPT = Path(__file__).parents[4] / "deploy/dev/ceph"
 OFFERED = {
     "Hot": NativeClass("STANDARD", False, {"cdmi_latency": "20"}),
     "Cold": NativeClass("COLD", False, {"cdmi_latency": "40"}),
     "Vault": NativeClass("ARCHIVE", False, {"cdmi_latency": "90"}),
 }
 LOCALITIES = dict.fromkeys(OFFERED, Locality.DISK)
-INSTALL = "apt-get install -y --no-install-recommends ceph-mon ceph-osd ceph-mgr radosgw ceph-common"
 
 
 @pytest.fixture(scope="session")
 def ceph(tmp_path_factory):
     """The address of a private Ceph's S3."""
-    if not all(shutil.which(each) for each in ("ceph-mon", "ceph-osd", "ceph-mgr", "radosgw", "ceph")):
-        pytest.skip(f"needs a Ceph: {INSTALL}")
-    directory = tmp_path_factory.mktemp("ceph") / "state"
-    # Two more ports are taken: those after it.
-    started = subprocess.run(
-        [SCRIPT, "start", directory, str(free_port())], check=False, capture_output=True, text=True, timeout=90
-    )
-    try:
-        assert started.returncode == 0, started.stderr
-        yield started.stdout.strip()
-    finally:
-        subprocess.run([SCRIPT, "stop", directory], check=True, timeout=30)
+    with ceph_server(tmp_path_factory.mktemp("ceph") / "state") as url:
+        yield url
 
 
 @pytest_asyncio.fixture

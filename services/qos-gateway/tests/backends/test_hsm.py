@@ -97,6 +97,15 @@ class HsmContract(BackendContract):
             await all_of(backend, "/file")
         assert system.library.door_recalls == 0
 
+    async def test_a_step_whose_end_was_only_seen_is_over(self, backend, system):
+        await backend.write("/file", chunked(DATA))
+        await backend.start("/file", "DiskAndTape")
+        flags = system.library.at("/vo/file")
+        flags.disk = flags.tape = flags.pinned = True
+        assert (await backend.status("/file")).storage_class == "DiskAndTape"
+        system.evict("/file")
+        assert (await bring(backend, "/file", "DiskAndTape")).state is StepState.DONE
+
     async def test_a_lost_file_is_damage(self, backend, system):
         await backend.write("/file", chunked(DATA))
         flags = system.library.at("/vo/file")

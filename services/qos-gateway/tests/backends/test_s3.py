@@ -1,13 +1,9 @@
 """The S3 back-end on moto's server: the contract, restores from an archive, parts of large objects."""
 
-import subprocess
-import time
-
 import httpx
 import pytest
 import pytest_asyncio
 from indigo_contracts.qos import Locality
-from indigo_dev.processes import free_port
 from indigo_kernel.problems import Unavailable
 from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.http.remote import Remote
@@ -17,7 +13,7 @@ from indigo_qos_gateway.adapters.s3.signing import EMPTY
 from indigo_qos_gateway.domain.errors import Impossible, StorageDamage
 from indigo_qos_gateway.domain.storage import StepState
 from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked
-from indigo_testing.foreign import environment
+from indigo_testing.object_stores import moto_server
 
 MIB = 1 << 20
 OFFERED = {
@@ -32,32 +28,8 @@ LOCALITIES = {"Warm": Locality.DISK, "Cool": Locality.DISK, "Archive": Locality.
 @pytest.fixture(scope="session")
 def moto():
     """The address of moto's S3."""
-    programs = environment("moto", "moto[server]==5.2.5")
-    port = free_port()
-    process = subprocess.Popen(
-        [programs / "moto_server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            if process.poll() is None and answers(url):
-                break
-            time.sleep(0.1)
-        else:
-            pytest.fail("moto's server did not start")
+    with moto_server() as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def answers(url):
-    try:
-        return httpx.get(url).is_success
-    except httpx.TransportError:
-        return False
 
 
 @pytest_asyncio.fixture

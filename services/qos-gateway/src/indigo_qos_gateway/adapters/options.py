@@ -34,6 +34,12 @@ class MountOptions(BaseModel):
         return Place(self.site, self.country)
 
 
+class SlowOptions(MountOptions):
+    """A mount of a system that takes its time: how long to wait between looks at what was asked of it."""
+
+    look_seconds: float = Field(default=5.0, gt=0)
+
+
 class ClassOptions(BaseModel):
     """What is known of a class an operator names: told as CDMI data system metadata (CDMI 1.1.1, clause 16.4)."""
 

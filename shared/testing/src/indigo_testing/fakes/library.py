@@ -17,9 +17,6 @@ from xml.sax.saxutils import escape
 from starlette.requests import Request
 from starlette.responses import Response
 
-LOOKS = 8
-"""Looks at a file after which the system moves it."""
-
 
 @dataclass
 class Flags:
@@ -33,11 +30,15 @@ class Flags:
 
 
 class Library:
-    """The files below ``root``. ``moves`` is whether the system takes files to tape and from disk by itself."""
+    """The files below ``root``.
 
-    def __init__(self, root: Path, *, moves: bool = True) -> None:
+    ``moves`` is whether the system takes files to tape and from disk by itself, after so many ``looks`` at one.
+    """
+
+    def __init__(self, root: Path, *, moves: bool = True, looks: int = 8) -> None:
         self.root = root
         self.moves = moves
+        self.looks = looks
         self.flags: dict[str, Flags] = {}
         self.door_recalls = 0
         root.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,7 @@ class Library:
         flags = self.at(name)
         if flags is not None and self.moves:
             flags.looks += 1
-            if flags.looks >= LOOKS and not flags.pinned:
+            if flags.looks >= self.looks and not flags.pinned:
                 if not flags.tape:
                     flags.tape, flags.looks = True, 0
                 elif flags.disk:

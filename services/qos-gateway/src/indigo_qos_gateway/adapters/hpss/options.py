@@ -12,10 +12,10 @@ from indigo_qos_gateway.adapters.hpss.hsi import Hsi
 from indigo_qos_gateway.adapters.hpss.manager import WAYS, HpssManager
 from indigo_qos_gateway.adapters.hsm.backend import HsmBackend
 from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
-from indigo_qos_gateway.adapters.options import MountOptions
+from indigo_qos_gateway.adapters.options import SlowOptions
 
 
-class HpssOptions(MountOptions):
+class HpssOptions(SlowOptions):
     """``base`` is the directory of HPSS that is mounted, ``programs`` where hsi is, with its own credentials."""
 
     type: Literal["hpss"]
@@ -24,4 +24,12 @@ class HpssOptions(MountOptions):
 
     def backend(self) -> HsmBackend:
         hsi = Hsi(Commands(self.name, self.programs), self.base)
-        return HsmBackend(self.name, "HPSS", RemoteFiles(hsi), HpssManager(hsi), WAYS, self.place())
+        return HsmBackend(
+            self.name,
+            "HPSS",
+            RemoteFiles(hsi),
+            HpssManager(hsi),
+            WAYS,
+            self.place(),
+            again_seconds=self.look_seconds,
+        )

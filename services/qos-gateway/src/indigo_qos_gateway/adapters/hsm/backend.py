@@ -136,6 +136,9 @@ class HsmBackend:
                 provided={"cdmi_default_dataobject_capability_class": name},
             )
         seen = await self._manager.seen(path)
+        target, _ = self._running.get(path, (None, None))
+        if target == seen.storage_class:
+            del self._running[path]  # over, and nobody need ask how it ended
         return Status(
             path=path,
             object_type=ObjectType.DATAOBJECT,

@@ -14,11 +14,11 @@ from indigo_qos_gateway.adapters.hsm.files import NoteContent, RemoteFiles
 from indigo_qos_gateway.adapters.http.credentials import HeaderAuth
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.http.webdav import WebDav
-from indigo_qos_gateway.adapters.options import MountOptions
+from indigo_qos_gateway.adapters.options import SlowOptions
 from indigo_qos_gateway.application.ports import StageRequests
 
 
-class _HsmOptions(MountOptions):
+class _HsmOptions(SlowOptions):
     """``door_url`` is the WebDAV door, ``base`` the directory below it, and in the API, that is mounted."""
 
     door_url: AnyHttpUrl
@@ -33,7 +33,15 @@ class _HsmOptions(MountOptions):
         self, kind: str, remote: Remote, manager: Manager, ways: Ways, note: NoteContent | None = None
     ) -> HsmBackend:
         door = WebDav(remote, str(self.door_url).rstrip("/") + self.base)
-        return HsmBackend(self.name, kind, RemoteFiles(door, note), manager, ways, self.place())
+        return HsmBackend(
+            self.name,
+            kind,
+            RemoteFiles(door, note),
+            manager,
+            ways,
+            self.place(),
+            again_seconds=self.look_seconds,
+        )
 
 
 class DCacheOptions(_HsmOptions):

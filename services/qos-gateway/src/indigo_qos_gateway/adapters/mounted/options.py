@@ -11,11 +11,14 @@ from indigo_qos_gateway.adapters.commands import Commands
 from indigo_qos_gateway.adapters.mounted.backend import MountedBackend
 from indigo_qos_gateway.adapters.mounted.gpfs import GpfsManager, Pool
 from indigo_qos_gateway.adapters.mounted.tsm import TsmManager
-from indigo_qos_gateway.adapters.options import ClassOptions, MountOptions
+from indigo_qos_gateway.adapters.options import ClassOptions, MountOptions, SlowOptions
 
 
-class TsmOptions(MountOptions):
-    """``directory`` is below ``file_system``, the mount point TSM knows; ``programs`` is where dsmls is."""
+class TsmOptions(SlowOptions):
+    """``directory`` is below ``file_system``, the mount point TSM knows; ``programs`` is where dsmls is.
+
+    ``look_seconds`` is how long a recall waits for others, to go with them in the order of the tapes.
+    """
 
     type: Literal["gemss-tsm"]
     directory: Path
@@ -23,7 +26,8 @@ class TsmOptions(MountOptions):
     programs: Path = Path("/usr/bin")
 
     def backend(self) -> MountedBackend:
-        manager = TsmManager(Commands(self.name, self.programs), self.file_system, self.place())
+        commands = Commands(self.name, self.programs)
+        manager = TsmManager(commands, self.file_system, self.place(), together_seconds=self.look_seconds)
         return MountedBackend(self.name, "GEMSS", self.site, self.directory, manager)
 
 

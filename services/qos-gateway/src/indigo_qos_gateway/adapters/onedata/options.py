@@ -11,7 +11,7 @@ from indigo_qos_gateway.adapters.http.credentials import HeaderAuth
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.onedata.api import OneData
 from indigo_qos_gateway.adapters.onedata.backend import OneDataBackend, Wanted
-from indigo_qos_gateway.adapters.options import ClassOptions, MountOptions
+from indigo_qos_gateway.adapters.options import ClassOptions, SlowOptions
 
 
 class RequirementClass(ClassOptions):
@@ -21,7 +21,7 @@ class RequirementClass(ClassOptions):
     replicas: int = Field(default=1, ge=1)
 
 
-class OneDataOptions(MountOptions):
+class OneDataOptions(SlowOptions):
     """``space`` is the space's name in paths of CDMI. Files no class was asked for are at ``landing_class``."""
 
     type: Literal["onedata"]
@@ -46,4 +46,6 @@ class OneDataOptions(MountOptions):
         offered = {
             name: Wanted(each.expression, each.replicas, each.attributes()) for name, each in self.classes.items()
         }
-        return OneDataBackend(self.name, api, offered, self.landing_class, self.place())
+        return OneDataBackend(
+            self.name, api, offered, self.landing_class, self.place(), again_seconds=self.look_seconds
+        )

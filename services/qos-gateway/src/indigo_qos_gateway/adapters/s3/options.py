@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import AnyHttpUrl, Field, model_validator
 
 from indigo_qos_gateway.adapters.http.remote import Remote
-from indigo_qos_gateway.adapters.options import ClassOptions, MountOptions
+from indigo_qos_gateway.adapters.options import ClassOptions, MountOptions, SlowOptions
 from indigo_qos_gateway.adapters.s3.api import S3, Bucket
 from indigo_qos_gateway.adapters.s3.backend import NativeClass, S3Backend
 from indigo_qos_gateway.adapters.s3.ceph import CephBackend
@@ -49,11 +49,21 @@ class _BucketOptions(MountOptions):
         }
 
 
-class S3Options(_BucketOptions):
+class S3Options(_BucketOptions, SlowOptions):
+    """Restores from an archive take hours: they are looked at once a minute unless ``look_seconds`` says else."""
+
     type: Literal["s3"]
+    look_seconds: float = Field(default=60.0, gt=0)
 
     def backend(self) -> S3Backend:
-        return S3Backend(self.name, self._api(), self._offered(), self.landing_class, self.place())
+        return S3Backend(
+            self.name,
+            self._api(),
+            self._offered(),
+            self.landing_class,
+            self.place(),
+            again_seconds=self.look_seconds,
+        )
 
 
 class CephOptions(_BucketOptions):
