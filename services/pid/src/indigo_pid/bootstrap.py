@@ -37,6 +37,7 @@ from indigo_pid.adapters.index_file import DiskIndex
 from indigo_pid.api.deps import Deps
 from indigo_pid.api.handle_answers import Refusal, tell_refusal
 from indigo_pid.api.routes_dois import doi_routes
+from indigo_pid.api.routes_handle_server import handle_server_routes
 from indigo_pid.api.routes_handles import handle_routes, lookup_routes
 from indigo_pid.api.routes_identifiers import identifier_routes
 from indigo_pid.api.routes_metadata import metadata_routes
@@ -133,6 +134,7 @@ def build(
         routers=[
             identifier_routes(deps),
             handle_routes(deps),
+            handle_server_routes(deps),
             lookup_routes(deps),
             doi_routes(deps),
             *([sandbox_routes(sandboxes, crossref_sandbox)] if sandboxes else []),

@@ -327,3 +327,34 @@ class TestTemplates:
     async def test_bad_templates_are_refused_when_they_are_written(self, pid, xml):
         answer = await put(pid, [value(9, "HS_NAMESPACE", xml)])
         assert (answer.status_code, answer.json()["responseCode"]) == (400, 202)
+
+
+class TestProbing:
+    async def test_the_site(self, pid):
+        site = (await pid.http.get("/api/site")).json()
+        (server,) = site["servers"]
+        assert server["address"] == "127.0.0.1"
+        assert server["interfaces"] == [
+            {"query": True, "admin": True, "protocol": "HTTP", "port": pid.http.base_url.port}
+        ]
+        assert (site["version"], site["primarySite"]) == (1, True)
+
+    async def test_sessions_say_what_credentials_are_worth(self, pid):
+        begun = await pid.http.post("/api/sessions")
+        assert (begun.status_code, begun.json()["authenticated"]) == (201, False)
+        assert len(base64.b64decode(begun.json()["nonce"])) == 16
+        for method in ("GET", "PUT"):
+            mine = await pid.http.request(method, "/api/sessions/this", headers=pid.auth("pid:mint"))
+            assert (mine.json()["authenticated"], mine.json()["id"]) == (True, "ana")
+        refused = await pid.http.put("/api/sessions/this")
+        assert (refused.status_code, refused.json()["responseCode"]) == (401, 402)
+        assert (await pid.http.delete("/api/sessions/this")).status_code == 204
+
+    async def test_the_proof_of_a_key_is_refused_with_the_way_to_do_it(self, pid):
+        proof = 'Handle version="0", sessionId="x", cnonce="y", id="300:0.NA/21.T99999", type="HS_SECKEY"'
+        answer = await pid.http.put("/api/sessions/this", headers={"authorization": proof})
+        assert (answer.status_code, answer.json()["responseCode"]) == (401, 402)
+        assert "API key" in answer.json()["message"]
+        wrong = "Basic " + base64.b64encode(b"300:x/y:no").decode()
+        answer = await pid.http.post("/api/sessions", headers={"authorization": wrong})
+        assert (answer.status_code, answer.json()["responseCode"]) == (401, 402)
