@@ -136,7 +136,7 @@ async def test_an_outage_of_one_does_not_hold_up_the_other(pid, record):
 
 
 async def test_three_hundred_through_two_registrars_that_are_ill(start_pid, record):
-    async with start_pid(**BOTH, datacite_seconds=1.0, crossref_seconds=1.0) as pid:
+    async with start_pid(**BOTH, datacite_seconds=0.5, crossref_seconds=0.5) as pid:
         await spoil(pid, "datacite", server_errors=0.2, too_many=0.1, lost_replies=0.02)
         await spoil(pid, "crossref", server_errors=0.2, too_many=0.1, lost_replies=0.1)
         for start in range(0, 150, 50):
@@ -145,7 +145,7 @@ async def test_three_hundred_through_two_registrars_that_are_ill(start_pid, reco
             await pid.deliver(*(RecordPublished(record=record(f"d{n}", **PUBLISHED)) for n in names))
             await gather(pid)
             await pid.work_off()
-        await pid.settle(rounds=200, step=timedelta(minutes=5))
+        await pid.settle(rounds=200, step=timedelta(minutes=20))
         await spoil(pid, "datacite")
         await spoil(pid, "crossref")
         report = await drift(pid)

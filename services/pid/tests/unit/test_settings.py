@@ -33,7 +33,44 @@ def test_test_names_do_not_reach_datacite():
     assert Settings(**REQUIRED, **real, doi_prefix="10.14454").registrar_url == "https://api.datacite.org"
 
 
-@pytest.mark.parametrize("wrong", [{"handle_prefix": "x"}, {"doi_prefix": "11.5"}, {"naan": "aeiou"}])
+def test_each_prefix_has_a_registrar():
+    settings = Settings(**REQUIRED, doi_kinds={"dmp": "10.5555"}, doi_registrars={"10.5555": "crossref"})
+    assert (settings.datacite_prefixes, settings.crossref_prefixes) == ({"10.5072"}, {"10.5555"})
+    assert settings.crossref_deposit_url == settings.crossref_list_url == "https://pid.example.org/crossref"
+    assert Settings(**REQUIRED, doi_registrars={"10.5072": "crossref"}).datacite_prefixes == set()
+
+
+def test_crossref_needs_a_secret_file_and_an_address(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("one\n")
+    real = {"crossref_url": "https://doi.crossref.org", "doi_registrars": {"10.5555": "crossref"}}
+    with pytest.raises(ValidationError, match="INDIGO_PID_CROSSREF_PASSWORD_FILE"):
+        Settings(**REQUIRED, **real)
+    with pytest.raises(ValidationError, match="INDIGO_PID_CROSSREF_EMAIL"):
+        Settings(**REQUIRED, **real, crossref_password_file=secret)
+    whole = {**real, "crossref_password_file": secret, "crossref_email": "ops@example.org"}
+    settings = Settings(**REQUIRED, **whole)
+    assert (settings.crossref_deposit_url, settings.crossref_password()) == ("https://doi.crossref.org", "one")
+    assert settings.crossref_list_url == "https://api.crossref.org"
+    secret.write_text("two")
+    assert settings.crossref_password() == "two"
+    with pytest.raises(ValidationError, match="test prefix"):
+        Settings(**REQUIRED, **{**whole, "doi_registrars": {"10.5072": "crossref"}})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"handle_prefix": "x"},
+        {"doi_prefix": "11.5"},
+        {"naan": "aeiou"},
+        {"doi_kinds": {"dmp": "5555"}},
+        {"doi_kinds": {"thing": "10.5555"}},
+        {"doi_registrars": {"10.5555": "other"}},
+        {"doi_registrars": {"x": "crossref"}},
+        {"crossref_email": "nobody"},
+    ],
+)
 def test_prefixes_have_their_form(wrong):
     with pytest.raises(ValidationError):
         Settings(**REQUIRED, **wrong)

@@ -113,7 +113,7 @@ class SandboxCrossref:
         given = request.query_params.get("rows", "")
         rows = min(int(given[:6]), _MOST_ROWS) if given.isascii() and given.isdecimal() else _USUAL_ROWS
         try:
-            after = "" if cursor == "*" else base64.urlsafe_b64decode(cursor.encode()).decode()
+            after = "" if cursor == "*" else base64.b64decode(cursor.encode(), b"-_", validate=True).decode()
         except ValueError:
             return JSONResponse({"status": "failed", "message": [{"message": "The cursor is invalid."}]}, 400)
         async with self._store.open() as desk:
