@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from indigo_kernel.http.scope import route_path
+from starlette.convertors import Convertor, register_url_convertor
 
 from indigo_qos_gateway.application.access import Access
 from indigo_qos_gateway.application.batches import BatchLimits
@@ -14,6 +15,21 @@ from indigo_qos_gateway.application.notifying import QueueLimits
 from indigo_qos_gateway.application.objects import Gateway
 from indigo_qos_gateway.domain.paths import parse_path
 from indigo_qos_gateway.domain.selection import Selection, parse_selection
+
+
+class _AnyPath(Convertor[str]):
+    """Everything, line ends too: a name that has one is refused with a word, not overlooked."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("tree", _AnyPath())
 
 
 @dataclass(frozen=True, slots=True)

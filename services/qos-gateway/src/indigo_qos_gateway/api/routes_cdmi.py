@@ -37,7 +37,7 @@ from indigo_qos_gateway.domain.node import Node, NodeKind
 from indigo_qos_gateway.domain.paths import ORPHANS, check_name_is_free, join
 from indigo_qos_gateway.domain.storage import ObjectType
 
-TREE = "/{path:path}"
+TREE = "/{path:tree}"
 """Every path; the dependency ``About`` reads it."""
 
 BY_ID = f"{ORPHANS}/"

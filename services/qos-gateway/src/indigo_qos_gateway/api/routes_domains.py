@@ -40,7 +40,7 @@ router = APIRouter(
     route_class=CdmiRoute, tags=["CDMI"], responses=responses(BadRequest, NotFound, Unauthenticated, Forbidden)
 )
 
-BELOW = DOMAINS + "/{path:path}"
+BELOW = DOMAINS + "/{path:tree}"
 _CUMULATIVE = "cumulative"
 _ALL = Selection(None)
 _READS = responses(NotAcceptable) | answers(200, DOMAIN, CONTAINER, OBJECT)
