@@ -7,10 +7,12 @@ Sources: CDMI 1.1.1, clauses 8.3, 9.3, 12.2 and 16; the INDIGO QoS dialect for `
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Response
 
+from indigo_qos_gateway.api.child_names import Names
 from indigo_qos_gateway.api.negotiation import CAPABILITY, CONTAINER, OBJECT, Dialect
 from indigo_qos_gateway.api.schemas import CdmiCapability, CdmiContainer, CdmiDomain, CdmiObject, CdmiQueue
 from indigo_qos_gateway.application.capabilities import Capability
@@ -60,18 +62,12 @@ def object_json(
 
 def container_json(view: View, selection: Selection, dialect: Dialect, polling_ms: int) -> CdmiContainer:
     """A container with its children, or the range of them that is asked for."""
-    names = [
-        each.name + ("/" if dialect.strict and each.object_type is ObjectType.CONTAINER else "")
-        for each in view.children
-    ]
-    if view.nodes:
-        names = sorted([*names, *view.nodes])
     fields: dict[str, Any] = {
         "objectType": CONTAINER,
         **_identity(view, dialect),
         "completionStatus": "Complete",
         "metadata": selected(_metadata(view, polling_ms), selection.metadata()),
-        **children_fields(names, selection),
+        **_listed(view, selection, dialect),
     }
     return CdmiContainer(**{key: each for key, each in fields.items() if selection.wants(key)})
 
@@ -137,10 +133,21 @@ def _metadata(view: View, polling_ms: int) -> dict[str, Any]:
     return known
 
 
-def children_fields(names: list[str], selection: Selection) -> dict[str, Any]:
+def _listed(view: View, selection: Selection, dialect: Dialect) -> dict[str, Any]:
+    if not lists_children(selection):
+        return {}
+    return children_fields(Names(view.children, view.nodes, strict=dialect.strict), selection)
+
+
+def lists_children(selection: Selection) -> bool:
+    """Whether the entries of a container are asked for."""
+    return selection.wants("children") or selection.wants("childrenrange")
+
+
+def children_fields(names: Sequence[str], selection: Selection) -> dict[str, Any]:
     """The names of children, or the range of them that is asked for, and which range that is."""
     span = selection.span("children")
-    shown = names[span.first : span.last + 1] if span else names
+    shown = list(names[span.first : span.last + 1] if span else names[:])
     first = span.first if span else 0
     told = str(Span(first, first + len(shown) - 1)) if shown else ""
     return {"childrenrange": told, "children": shown}

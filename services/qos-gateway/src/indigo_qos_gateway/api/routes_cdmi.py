@@ -21,6 +21,7 @@ from indigo_kernel.problems import (
 )
 
 from indigo_qos_gateway.api import negotiation
+from indigo_qos_gateway.api.cdmi_json import lists_children
 from indigo_qos_gateway.api.deps import About, Here, Service, Target
 from indigo_qos_gateway.api.media import answers
 from indigo_qos_gateway.api.negotiation import CONTAINER, MULTIPART, OBJECT, QUEUE, CdmiRoute, negotiate
@@ -83,7 +84,7 @@ async def read_object(request: Request, here: Here, who: Who, about: About) -> R
         about = replace(about, path=await here.gateway.path_of(identifier), slash=False)
     here.access.check_see(who, [about.path])
     try:
-        view = await here.gateway.view(about.path)
+        view = await here.gateway.view(about.path, listing=lists_children(about.selection))
     except ObjectNotFound:
         node = await find_node(here.gateway, about.path)
         if node is None:

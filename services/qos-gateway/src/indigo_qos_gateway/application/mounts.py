@@ -91,7 +91,10 @@ class MountTable:
         """
         mount = self.at(path)
         points = [each.prefix for each in self.mounts if each.prefix != ROOT and parent(each.prefix) == path]
-        found = {each.name: each for each in await mount.backend.children(mount.inner(path))}
+        inside = await mount.backend.children(mount.inner(path))
+        if path != ROOT and not points:
+            return inside
+        found = {each.name: each for each in inside}
         found |= {name(each): Child(name(each), ObjectType.CONTAINER) for each in points}
         if path == ROOT:
             found.pop(name(ORPHANS), None)

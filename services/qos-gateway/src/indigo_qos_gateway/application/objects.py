@@ -85,11 +85,14 @@ class Gateway:
     timers: Timers
     views: Views
 
-    async def view(self, path: str) -> View:
-        """Raises ``ObjectNotFound``. What others wrote to the storage gets its identity here."""
+    async def view(self, path: str, *, listing: bool = True) -> View:
+        """What is at a path, with the entries of a container unless ``listing`` is false.
+
+        Raises ``ObjectNotFound``. What others wrote to the storage gets its identity here.
+        """
         mount = self.mounts.at(path)
         status = await mount.status(path)
-        children = await self.mounts.children(path) if _is_container(status) else ()
+        children = await self.mounts.children(path) if listing and _is_container(status) else ()
         seen = await self.views.find(path)
         if seen is not None and seen.stored.object_type is status.object_type:
             lifetime, allowed = self._lifetime(status), self._allowed(status)

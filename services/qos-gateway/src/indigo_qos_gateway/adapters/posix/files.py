@@ -14,11 +14,12 @@ from typing import ParamSpec, TypeVar
 from indigo_kernel.problems import ChecksumMismatch, Conflict
 
 from indigo_qos_gateway.adapters.posix.attributes import CLASS
+from indigo_qos_gateway.adapters.posix.listings import Listings
 from indigo_qos_gateway.adapters.posix.tape import CHUNK, write_all
 from indigo_qos_gateway.adapters.posix.tree import Tree
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.paths import ROOT, join
-from indigo_qos_gateway.domain.storage import Child, Content, ObjectType
+from indigo_qos_gateway.domain.storage import Child, Content
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,13 +34,10 @@ class Files:
     def __init__(self, tree: Tree, check_readable: CheckReadable) -> None:
         self._tree = tree
         self._check_readable = check_readable
+        self._listings = Listings(tree)
 
     async def children(self, path: str) -> Sequence[Child]:
-        found = await asyncio.to_thread(self._tree.entries, path)
-        return [
-            Child(name, ObjectType.CONTAINER if is_directory else ObjectType.DATAOBJECT)
-            for name, is_directory in found
-        ]
+        return await asyncio.to_thread(self._listings.of, path)
 
     async def read(self, path: str, start: int, stop: int | None) -> AsyncIterator[bytes]:
         fd = await asyncio.to_thread(self._open_data, path)

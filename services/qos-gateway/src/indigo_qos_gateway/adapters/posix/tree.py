@@ -122,15 +122,20 @@ class Tree:
             os.close(held.fd)
 
     def entries(self, path: str) -> list[tuple[str, bool]]:
-        """Names in a directory, sorted, and whether each is a directory; only files and directories count."""
-        with self.directory(path) as fd, os.scandir(fd) as found:
-            return sorted(
-                (each.name, each.is_dir(follow_symlinks=False))
+        """Names in a directory, and whether each is a directory; only files and directories count."""
+        with self.directory(path) as fd:
+            return self.entries_of(fd, path)
+
+    def entries_of(self, fd: int, path: str) -> list[tuple[str, bool]]:
+        """The same for a directory that is open."""
+        with os.scandir(fd) as found:
+            return [
+                (each.name, directory)
                 for each in found
-                if (each.is_dir(follow_symlinks=False) or each.is_file(follow_symlinks=False))
+                if ((directory := each.is_dir(follow_symlinks=False)) or each.is_file(follow_symlinks=False))
                 and not (path == ROOT and each.name == HIDDEN)
                 and each.name.isprintable()
-            )
+            ]
 
     @contextmanager
     def draft(self, mode: int = 0o600) -> Iterator[tuple[Path, int]]:
