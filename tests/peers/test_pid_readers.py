@@ -16,6 +16,7 @@ from indigo_pid.citation.bibliography import Bibliography, locale_named, style_n
 from indigo_pid.citation.bibtex import bibtex
 from indigo_pid.citation.csl import csl_item
 from indigo_pid.citation.formats import BY_NAME, FORMATS
+from indigo_pid.citation.linkset import linkset
 from indigo_pid.citation.rdf import rdf
 from indigo_pid.citation.ris import ris
 from indigo_pid.citation.schema_org import schema_org
@@ -149,6 +150,40 @@ def test_rdflib_reads_all_three_rdf_forms_alike(resources):
         assert turtle.value(about, RDF.type) is not None
         if resource is not None:
             assert str(turtle.value(about, SCHEMA.name)) == main_title(resource)
+
+
+LINKSET_CONTEXT = {
+    "@version": 1.1,
+    "@vocab": "http://www.iana.org/assignments/relation/",
+    "anchor": "@id",
+    "href": "@id",
+    "linkset": "@graph",
+    "describedby": {"@context": {"type": "http://purl.org/dc/terms/format"}},
+}
+"""A linkset as RDF, in the way of RFC 9264, appendix A: relations are properties, anchors and targets are nodes."""
+
+
+@pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
+def test_rdflib_reads_our_linkset(resources):
+    relation = Namespace(LINKSET_CONTEXT["@vocab"])
+    page = URIRef("https://repository.example.org/records/r1")
+    for name, resource in {**resources, "bare": None}.items():
+        thing = subject(resource)
+        descriptions = [(f"{thing.resolver_url}?format={one.name}", one.media_type) for one in FORMATS]
+        document = json.loads(json.dumps(linkset(thing, descriptions)))
+        graph = Graph().parse(data=json.dumps({"@context": LINKSET_CONTEXT, **document}), format="json-ld")
+        assert graph.value(page, relation["cite-as"]) == URIRef(thing.url), name
+        told = set(graph.objects(page, relation.describedby))
+        assert told == {URIRef(address) for address, _ in descriptions}, name
+        assert set(graph.subjects(relation.describes, page)) == told, name
+        for address, media_type in descriptions:
+            formats = [
+                str(one) for one in graph.objects(URIRef(address), URIRef("http://purl.org/dc/terms/format"))
+            ]
+            assert formats == [media_type], name
+        types = {str(one) for one in graph.objects(page, relation.type)}
+        assert all(one.startswith(str(SCHEMA)) for one in types), name
+        assert types, name
 
 
 @pytest.mark.parametrize("style", ["apa", "ieee", "chicago-author-date", "modern-language-association", "nature"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import httpx
 import pytest
 from indigo_contracts.repository import RecordPublished, RecordState, RecordUpdated, RecordWithdrawn
 from indigo_pid.citation.formats import FORMATS
@@ -83,6 +84,21 @@ async def test_different_formats_have_different_tags(pid, record):
         ('application/ld+json; profile="https://www.w3.org/ns/json-ld#expanded"', "application/ld+json"),
         ("application/rdf+xml,text/rdf+n3;q=0.9,application/xhtml+xml;q=0.5, */*;q=0.1", "application/rdf+xml"),
         (",,;;,text/turtle", "text/turtle"),
+        ("*/*;q=0", None),
+        ("text/*;q=0.9, text/turtle;q=0.1", None),
+        ("text/html;q=0, text/turtle;q=0.001", "text/turtle"),
+        ("text/turtle ; Q = 0.5 , application/ld+json ; q=0.6", "application/ld+json"),
+        ("text/turtle;q=0.5000, application/ld+json;q=0.1", "application/ld+json"),
+        ("text/turtle;q=-1, application/ld+json;q=.5, application/rdf+xml;q=0.", None),
+        ("text/turtle;q=1.001, application/ld+json;q=1.000", "application/ld+json"),
+        ("text/turtle;q=0.5;q=0.9, application/ld+json;q=0.7", "text/turtle"),
+        ("application/ld+json, text/turtle", "application/ld+json"),
+        ("text/turtle, application/ld+json", "text/turtle"),
+        ("application/vnd.crosscite.crosscite+json, */*;q=0.1", None),
+        ("application/vnd.crosscite.crosscite+json, text/turtle;q=0.1", None),
+        ("application/citeproc+json;q=1.0, application/x-bibtex;q=0.9", "application/citeproc+json"),
+        ("text/turtle/x, /turtle, turtle, text/", None),
+        ("text/turtle" + ", x/y" * 5000, "text/turtle"),
     ],
 )
 async def test_accept_is_read_as_the_standard_says(pid, record, accept, kind):
@@ -98,6 +114,22 @@ async def test_accept_is_read_as_the_standard_says(pid, record, accept, kind):
     else:
         assert answer.status_code == 200
         assert answer.headers["content-type"].partition(";")[0] == kind
+
+
+async def test_several_accept_fields_are_one_list(pid, record):
+    names = await published(pid, record)
+    await pid.http.get("/livez")
+    async with asyncio.timeout(20):
+        while pid.index.find(names["handle"]) is None:
+            await asyncio.sleep(0.01)
+    for fields, status in (
+        (["*/*", "text/turtle"], 200),
+        (["text/html", "*/*;q=0.5", "application/x-bibtex;q=0.1"], 302),
+        (["text/html;q=0.1", "application/x-bibtex;q=0.9"], 200),
+    ):
+        headers = [("accept", one) for one in fields]
+        request = httpx.Request("GET", pid.http.base_url.join(names["handle"]), headers=headers)
+        assert (await pid.http.send(request)).status_code == status, fields
 
 
 @pytest.mark.parametrize(

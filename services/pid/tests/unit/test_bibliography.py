@@ -100,3 +100,22 @@ def test_threads_get_what_one_alone_gets():
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda one: together.cite(one[0], one[1], "en-US", lambda: items[one[0]]), asked))
     assert found == [alone.cite(number, style, "en-US", lambda n=number: items[n]) for number, style in asked]
+
+
+@pytest.mark.parametrize("locale", ["en-US", "de-DE", "fr-FR", "pt-BR", "zh-CN", "ar"])
+def test_a_broad_sample_of_styles_in_any_language(locale):
+    """Every style renders, in plain text that names what is cited, or says that it cannot."""
+    names = sorted(bibliography._installed())
+    assert len(names) > 10_000
+    made, refused = Bibliography(), []
+    sample = names[len(locale) :: 100]
+    for name in sample:
+        try:
+            text = made.cite(name, style_named(name), locale_named(locale), lambda: ITEM)
+        except UnknownStyle as error:
+            refused.append(f"{name}: {error}")
+            continue
+        assert "carberry" in text.lower() or "water" in text.lower(), name
+        assert "\n" not in text
+        assert not {"<i>", "</i>", "<b>", "&#", "&amp;"} & set(text.split()), text
+    assert len(refused) <= len(sample) // 4, refused

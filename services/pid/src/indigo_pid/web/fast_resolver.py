@@ -116,9 +116,13 @@ def _is_plain(scope: Scope) -> bool:
     if scope["query_string"]:
         return False
     for key, value in scope["headers"]:
-        if key == b"accept":
-            return bool(value == b"*/*" or (value.startswith(b"text/html") and not may_name_a_format(value)))
+        if key == b"accept" and value != b"*/*" and not _leads_away(value):
+            return False
     return True
+
+
+def _leads_away(accept: bytes) -> bool:
+    return accept.startswith(b"text/html") and not may_name_a_format(accept)
 
 
 def _looks_like_a_name(text: str) -> bool:

@@ -105,7 +105,8 @@ def resolver_routes(work: NewWork, rules: Rules) -> APIRouter:
     ) -> Response:
         """Go where the identifier leads, or describe what it names: by `Accept` or `?format=`."""
         shown = noredirect is not None or info is not None
-        asked = asked_for(request.headers.get("accept"), wanted, style, locale)
+        # Fields of one name are one list (RFC 9110, 5.3).
+        asked = asked_for(",".join(request.headers.getlist("accept")), wanted, style, locale)
         parsed = parse_name(name)
         if parsed is None:
             return _missing(request, name, "It is no handle, DOI or ARK.")
