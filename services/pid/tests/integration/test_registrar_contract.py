@@ -255,4 +255,6 @@ class TestCrossref(RegistrarContract):
         await pid.deliver(RecordWithdrawn(record=gone, reason="wrong sensor"))
         await pid.settle()
         assert (await pid.doi("r1"))["note"] == NOT_HIDDEN
+        (fact,) = await pid.facts("pid.doi.hidden.v1")
+        assert fact["note"] == NOT_HIDDEN
         assert (await self.remote(door, doi))["title"] == "WITHDRAWN: Water quality of the reservoir"

@@ -66,6 +66,9 @@ class _DoiFact(Fact):
     record_id: str | None = None
     plan: PlanLink | None = None
     registrar: str = Field(description="base URL of the registrar's API")
+    note: str | None = Field(
+        default=None, description="what the registrar did otherwise than it was wanted, or warned of"
+    )
 
 
 class DoiRegistered(_DoiFact):
@@ -84,6 +87,6 @@ class DoiFailed(_DoiFact):
 
 
 class DoiHidden(_DoiFact):
-    """The DOI is registered but no longer findable."""
+    """The DOI is registered but no longer findable; ``note`` tells when its registrar can hide nothing."""
 
     fact: ClassVar[str] = "pid.doi.hidden.v1"

@@ -122,6 +122,7 @@ class Doi:
             "record_id": self.record_id,
             "plan": self.plan,
             "registrar": registrar,
+            "note": self.note,
         }
         if self.status is DoiStatus.FAILED:
             return DoiFailed(**common, reason=self.problem or "no reason was given")
