@@ -48,7 +48,7 @@ def resolver(database_url: str) -> ASGIApp:
         amqp_url="amqp://127.0.0.1:1",
     )
     api = build(settings).api
-    index = api.user_middleware[0].kwargs["index"]
+    index = api.state.names
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == "/mode":

@@ -51,7 +51,7 @@ class Pid:
     @property
     def index(self) -> NameIndex:
         """The names the resolver keeps in memory."""
-        index = self.runtime.api.user_middleware[0].kwargs["index"]
+        index = self.runtime.api.state.names
         assert isinstance(index, NameIndex)
         return index
 

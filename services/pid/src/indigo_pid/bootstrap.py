@@ -23,7 +23,6 @@ from indigo_kernel.db.jobs import Worker
 from indigo_kernel.http.client import Retries, internal_client
 from indigo_kernel.platform import Platform
 from indigo_kernel.runtime import Runtime
-from starlette.middleware import Middleware
 
 from indigo_pid.adapters.crossref.client import CrossrefClient
 from indigo_pid.adapters.crossref.depositor import JOB as CROSSREF_JOB
@@ -148,7 +147,8 @@ def build(
     for name, sandbox in sandboxes.items():
         api.mount(_SANDBOX_PATHS[name], sandbox)
     api.add_exception_handler(Refusal, tell_refusal)
-    api.user_middleware.insert(0, Middleware(FastResolver, index=index, keeper=keeper))
+    api.put_in_front(partial(FastResolver, index=index, keeper=keeper))
+    api.state.names = index
     platform.health.add("resolver", keeper.check, live=True)
     reconciler = Reconciler(work, registrars, platform.clock)
     runtime = platform.runtime(
@@ -157,7 +157,7 @@ def build(
         subscriptions=[_records(work, rules)],
         workers=[
             Worker(platform.database, JOB, reconciler.handle, give_up=reconciler.give_up),
-            Worker(platform.database, CROSSREF_JOB, depositor.handle),
+            Worker(platform.database, CROSSREF_JOB, depositor.handle, give_up=depositor.give_up),
         ],
     )
     runtime.close += [keeper.stop, to_datacite.aclose, to_crossref.aclose, to_crossref_rest.aclose]
@@ -184,7 +184,7 @@ def _index_file(settings: Settings) -> DiskIndex | None:
     if settings.resolver_directory is None:
         return None
     naming = settings.naming
-    header = f"indigo names 1 {naming.handle_prefix} {naming.doi_prefix} {naming.naan}"
+    header = f"indigo names 2 {naming.handle_prefix} {naming.doi_prefix} {naming.naan}"
     return DiskIndex(settings.resolver_directory / "names", header)
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import quote
 
 from indigo_contracts.repository import RecordPublished, RecordReserved, RecordState, RecordWithdrawn
+from indigo_pid.application.name_index import Mode
+from prometheus_client import REGISTRY
 
 TARGET = "https://data.example.org/42?a=b#c"
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -148,3 +151,15 @@ async def test_the_resolver_shadows_nothing(pid):
     for path in ("/livez", "/readyz", "/version", "/openapi.json", "/asyncapi.json", "/registrar/heartbeat"):
         answer = await pid.http.get(path)
         assert answer.status_code == 200, answer.text
+
+
+async def test_redirects_are_counted(pid):
+    labels = {"service": "pid", "outcome": "302"}
+    made = await pid.mint(target="https://data.example.org/42")
+    async with asyncio.timeout(20):
+        while pid.index.mode is not Mode.CURRENT:
+            await asyncio.sleep(0.01)
+    before = REGISTRY.get_sample_value("indigo_resolutions_total", labels) or 0
+    for _ in range(3):
+        assert (await pid.http.get(f"/{made['handle']}")).status_code == 302
+    assert REGISTRY.get_sample_value("indigo_resolutions_total", labels) == before + 3

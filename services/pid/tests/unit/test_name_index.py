@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from indigo_pid.adapters.index_file import DiskIndex
 from indigo_pid.application.name_index import Mode, NameIndex
-from indigo_pid.domain.names import Naming, parse_name
-from indigo_pid.domain.resolution import Keys, Row, Standing, standing_of
+from indigo_pid.domain.names import Naming
+from indigo_pid.domain.resolution import Row, Standing, standing_of
 
 NAMING = Naming("21.T99999", "10.5072", "99999", "https://pid.example.org")
 TARGET = "https://data.example.org/1"
@@ -76,14 +76,39 @@ def test_names_under_other_prefixes_have_entries_of_their_own():
     prefix=st.sampled_from(["21.T99999", "10.5072", "21.t99999", "10.1234"]),
 )
 def test_the_short_way_finds_what_the_long_way_finds(suffix, upper, prefix):
-    keys = Keys(NAMING)
-    text = f"{prefix}/{suffix.upper() if upper else suffix}"
-    usual, name = keys.of_usual(text), parse_name(text)
-    assert name is not None
-    if usual is None:
-        assert prefix == "10.1234"
+    names = index()
+    names.note([row(suffix, ark_key="")])
+    name = f"{prefix}/{suffix.upper() if upper else suffix}"
+    short, long = names.leads_to(f"/{name}"), names.find(name)
+    assert (long is None) == (prefix == "10.1234")
+    if name.endswith(suffix):
+        assert short == (None if long is None else long[1:])
     else:
-        assert usual == next(iter(keys.of(name)))
+        assert short is None
+
+
+@pytest.mark.parametrize("state", ["reserved", "tombstoned", "choice"])
+def test_the_short_way_is_for_what_just_leads_there(state):
+    names = index()
+    names.note([row(state="active", choice=True) if state == "choice" else row(state=state)])
+    assert names.find("21.T99999/b0") is not None
+    assert not names.leads_to("/21.T99999/b0")
+
+
+@pytest.mark.parametrize("path", ["", "/", "b0", "/b0", "b0/", "//b0", "/21.T99999/", "/21.T99999/b0/"])
+def test_paths_that_are_no_name_lead_nowhere(path):
+    names = index()
+    names.note([row()])
+    assert not names.leads_to(path)
+
+
+def test_an_entry_under_a_whole_name_is_no_suffix():
+    names = index()
+    names.note([row(handle_key="21.t14999/x", ark_key="", doi="")])
+    assert names.find("21.T14999/x") is not None
+    (key,) = names.values
+    assert names.leads_to(f"/21.T99999/{key}") is None
+    assert names.find(f"21.T99999/{key}") is None
 
 
 def test_what_a_name_stands_for_changes():

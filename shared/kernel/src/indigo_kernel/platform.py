@@ -32,7 +32,7 @@ from indigo_kernel.db.engine import create_engine
 from indigo_kernel.db.feed import events_router
 from indigo_kernel.db.uow import Database
 from indigo_kernel.health import HealthChecks
-from indigo_kernel.http.app import create_api
+from indigo_kernel.http.app import Api, create_api
 from indigo_kernel.http.client import Retries, internal_client
 from indigo_kernel.http.limits import InputLimits
 from indigo_kernel.problems import NotFound
@@ -139,7 +139,7 @@ class Platform:
         routers: Sequence[APIRouter],
         streams: Callable[[str, str], bool] | None = None,
         receives: Sequence[type[Fact]] = (),
-    ) -> FastAPI:
+    ) -> Api:
         """The HTTP application: the service's routers and what every service answers.
 
         ``streams(method, path)`` names the routes that read a body of any size by themselves.

@@ -196,3 +196,20 @@ def test_an_integer_parameter_needs_bounds() -> None:
 
     with pytest.raises(ApiError, match="offset has no bounds"):
         api_of(router)
+
+
+async def test_what_is_put_in_front_answers_before_everything_else(app, client) -> None:
+    async def gone(scope, receive, send) -> None:
+        await send({"type": "http.response.start", "status": 410, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def wrap(inner):
+        async def front(scope, receive, send) -> None:
+            await (gone if scope["path"] == "/gone" else inner)(scope, receive, send)
+
+        return front
+
+    app.put_in_front(wrap)
+    answer = await client.get("/gone")
+    assert (answer.status_code, dict(answer.headers)) == (410, {})
+    problem(await client.get("/notes/7"), 404, "not-found")

@@ -16,7 +16,10 @@ from indigo_contracts.pid import IdentifierState
 from indigo_pid.domain.names import Name, Naming, Scheme, ascii_lower
 
 _HANDLE_FACE, _DOI_FACE, _ARK_FACE = 1, 2, 4
-_ALL_FACES = 7
+_WHOLE_NAME = 8
+"""Instead of faces: the entry is under a whole name, and no suffix is looked up there."""
+
+_COMBINATIONS = 9
 _FACE = {Scheme.HANDLE: _HANDLE_FACE, Scheme.DOI: _DOI_FACE, Scheme.ARK: _ARK_FACE}
 _BASE = 64
 """Keeps the first character of a value printable: ``@`` is nothing at all."""
@@ -39,7 +42,7 @@ _OF_STATE = {
 }
 
 _FIRST_BYTES = tuple(
-    tuple(bytes((_BASE + (standing << 3) + faces,)) for faces in range(_ALL_FACES + 1)) for standing in Standing
+    tuple(bytes((_BASE + (standing << 4) + faces,)) for faces in range(_COMBINATIONS)) for standing in Standing
 )
 _STANDINGS = {first[0]: standing for standing in Standing for first in _FIRST_BYTES[standing]}
 
@@ -68,11 +71,12 @@ class Keys:
         self._doi = f"{naming.doi_prefix}/"
         self._ark = f"{naming.naan}/"
         self._ours = {Scheme.HANDLE: self._handle, Scheme.DOI: self._doi, Scheme.ARK: self._ark}
-        self._faces_of_prefix = {
-            naming.handle_prefix: _FACE[Scheme.HANDLE],
-            ascii_lower(naming.handle_prefix): _FACE[Scheme.HANDLE],
-            naming.doi_prefix: _FACE[Scheme.DOI],
+        self.leading = {
+            naming.handle_prefix: _active(_HANDLE_FACE),
+            ascii_lower(naming.handle_prefix): _active(_HANDLE_FACE),
+            naming.doi_prefix: _active(_DOI_FACE),
         }
+        """By prefix: the first bytes, under their suffix, of handles or DOI names that lead somewhere."""
 
     def entries(self, row: Row) -> Iterator[tuple[str, bytes]]:
         """The entries that answer for ``row``: one, and one for each name that does not share the suffix.
@@ -99,25 +103,18 @@ class Keys:
         if faces:
             yield suffix, firsts[faces] + place
         for key in others:
-            yield key, firsts[_ALL_FACES] + place
+            yield key, firsts[_WHOLE_NAME] + place
 
     def of(self, name: Name) -> Iterator[tuple[str, int]]:
         """Keys an entry for ``name`` may have, most usual first, each with the face its entry must show."""
         suffix = name.key.removeprefix(self._ours[name.scheme])
         if len(suffix) < len(name.key):
             yield suffix, _FACE[name.scheme]
-        yield _whole(name.scheme, name.key), _ALL_FACES
+        yield _whole(name.scheme, name.key), _WHOLE_NAME
 
-    def of_usual(self, text: str) -> tuple[str, int] | None:
-        """The one key of a handle or DOI name under our prefixes as it is written; ``None`` for other names.
 
-        The same as ``parse_name`` and ``of`` at a fraction of the time.
-        """
-        prefix, _, suffix = text.partition("/")
-        face = self._faces_of_prefix.get(prefix)
-        if face is None or not suffix.isascii():
-            return None
-        return suffix.lower(), face
+def _active(face: int) -> frozenset[int]:
+    return frozenset(_FIRST_BYTES[Standing.ACTIVE][faces][0] for faces in range(_WHOLE_NAME) if faces & face)
 
 
 def shows(value: bytes, face: int) -> bool:

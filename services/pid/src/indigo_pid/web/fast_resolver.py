@@ -7,10 +7,15 @@ unless the database is away: then the index is what there is, and says it in sho
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from indigo_contracts.problems import MEDIA_TYPE
 from indigo_kernel.http.scope import route_path
 from indigo_kernel.problems import DomainError, Gone, NotFound, Unavailable
-from prometheus_client import Counter, Gauge
+from prometheus_client import REGISTRY, Gauge
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from indigo_pid.application.index_keeper import IndexKeeper
@@ -20,9 +25,6 @@ from indigo_pid.domain.passthrough import cuts, extended
 from indigo_pid.domain.resolution import Standing, standing_of
 from indigo_pid.web.resolver import CACHE_SECONDS
 
-RESOLUTIONS = Counter(
-    "indigo_resolutions_total", "Names answered from memory, by what was answered", ["service", "outcome"]
-)
 LAG = Gauge("indigo_resolver_lag_seconds", "Since the index last said what the database says", ["service"])
 NAMES = Gauge("indigo_resolver_names", "Names in memory", ["service"])
 
@@ -30,47 +32,71 @@ _SERVICE = "pid"
 _FIRST = frozenset("0123456789aA")
 """What a handle, a DOI name or ``ark:`` begins with; no route of the service does with a digit."""
 _METHODS = frozenset({"GET", "HEAD"})
-_LASTING = [
+_LASTING = (
     (b"cache-control", b"public, max-age=%d" % CACHE_SECONDS),
     (b"vary", b"accept"),
     (b"content-length", b"0"),
-]
+)
 _EMPTY = {"type": "http.response.body", "body": b""}
 _NEVER_HEARD = 1e9
 
 
+class Resolutions(Collector):
+    """Counts answers by status: a plain number each, since a metric that locks is a tenth of a redirect."""
+
+    def __init__(self) -> None:
+        self.told: Counter[int] = Counter()
+
+    def describe(self) -> Iterable[Metric]:
+        return [self._family()]
+
+    def collect(self) -> Iterable[Metric]:
+        family = self._family()
+        for status, number in self.told.items():
+            family.add_metric([_SERVICE, str(status)], number)
+        return [family]
+
+    @staticmethod
+    def _family() -> CounterMetricFamily:
+        what = "Names answered from memory, by what was answered"
+        return CounterMetricFamily("indigo_resolutions", what, labels=["service", "outcome"])
+
+
+RESOLUTIONS = Resolutions()
+REGISTRY.register(RESOLUTIONS)
+
+
 class FastResolver:
-    """The outermost middleware. Its first request starts the ``keeper``: only processes that answer keep names."""
+    """In front of the application. Its first request starts the ``keeper``: only who answers keeps names."""
 
     def __init__(self, app: ASGIApp, index: NameIndex, keeper: IndexKeeper) -> None:
         self._app = app
         self._index = index
         self._keeper = keeper
-        self._redirected = RESOLUTIONS.labels(_SERVICE, "302")
+        self._told = RESOLUTIONS.told
         LAG.labels(_SERVICE).set_function(lambda: _NEVER_HEARD if (lag := index.lag()) is None else lag)
         NAMES.labels(_SERVICE).set_function(lambda: len(index))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._keeper.start()
-        if scope["type"] != "http" or scope["method"] not in _METHODS or self._index.mode is Mode.BEHIND:
-            await self._app(scope, receive, send)
-            return
+        if self._index.mode is Mode.BEHIND:
+            self._keeper.start()
+        elif scope["type"] == "http" and scope["method"] in _METHODS:
+            if _is_plain(scope) and (target := self._index.leads_to(scope["path"]) or self._found(scope)):
+                self._told[302] += 1
+                headers = [(b"location", target), *_LASTING]
+                await send({"type": "http.response.start", "status": 302, "headers": headers})
+                await send(_EMPTY)
+                return
+            if self._index.mode is Mode.CUT_OFF and _looks_like_a_name(name := route_path(scope)[1:]):
+                await self._alone(name, scope, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _found(self, scope: Scope) -> bytes | None:
+        """Where a name leads, however it is written; ``None`` when that takes more than the index."""
         name = route_path(scope)[1:]
-        if name[:1] not in _FIRST:
-            await self._app(scope, receive, send)
-            return
-        value = self._index.find(name)
-        standing = None if value is None else standing_of(value)
-        if value is not None and standing is Standing.ACTIVE and _is_plain(scope) and len(value) > 1:
-            self._redirected.inc()
-            await send(
-                {"type": "http.response.start", "status": 302, "headers": [(b"location", value[1:]), *_LASTING]}
-            )
-            await send(_EMPTY)
-        elif self._index.mode is Mode.CUT_OFF and _looks_like_a_name(name):
-            await self._alone(value or self._below(name), standing, scope, send)
-        else:
-            await self._app(scope, receive, send)
+        value = self._index.find(name) if name[:1] in _FIRST else None
+        return value[1:] if value is not None and standing_of(value) is Standing.ACTIVE else None
 
     def _below(self, name: str) -> bytes | None:
         """An entry for an ARK that lies below a known one."""
@@ -81,16 +107,19 @@ class FastResolver:
                 return None if place is None else value[:1] + place.encode()
         return None
 
-    async def _alone(self, value: bytes | None, standing: Standing | None, scope: Scope, send: Send) -> None:
+    async def _alone(self, name: str, scope: Scope, send: Send) -> None:
         """Answer with nothing but the index."""
+        value = self._index.find(name)
+        standing = None if value is None else standing_of(value)
+        value = value or self._below(name)
         if value is not None and len(value) > 1:
-            self._redirected.inc()
+            self._told[302] += 1
             headers = [(b"location", value[1:]), *_LASTING]
             await send({"type": "http.response.start", "status": 302, "headers": headers})
             await send(_EMPTY)
             return
         error = _problem(standing, whole=self._index.is_whole)
-        RESOLUTIONS.labels(_SERVICE, str(error.status)).inc()
+        self._told[error.status] += 1
         body = error.problem(instance=scope["path"]).model_dump_json(exclude_none=True).encode()
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),

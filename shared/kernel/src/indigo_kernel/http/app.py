@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query
 from pydantic import BaseModel, ConfigDict
 from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import Lifespan
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from indigo_kernel.health import HealthChecks, Probe
 from indigo_kernel.http import errors, openapi
@@ -33,7 +33,21 @@ class Version(BaseModel):
     version: str
 
 
-class _Api(FastAPI):
+class Api(FastAPI):
+    """The application of a service."""
+
+    _front: ASGIApp | None = None
+
+    def put_in_front(self, wrap: Callable[[ASGIApp], ASGIApp]) -> None:
+        """Let what ``wrap`` makes of this application answer first: before its limits, its log and its metrics.
+
+        For the few requests that are so many and so simple that those would cost more than the answer.
+        """
+        self._front = wrap(super().__call__)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._front or super().__call__)(scope, receive, send)
+
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with every error a route can answer."""
         made_before = self.openapi_schema
@@ -56,7 +70,7 @@ def create_api(
     description: str = "",
     lifespan: Lifespan[Any] | None = None,
     limits: InputLimits | None = None,
-) -> FastAPI:
+) -> Api:
     """The application of ``service`` (the name in operationIds, logs and metrics) with everything of the house.
 
     ``public_url`` is what clients see, prefix included, without a slash at the end. ``cursor_key`` signs
@@ -64,7 +78,7 @@ def create_api(
     ``publish_plan`` becomes ``dmp_publish_plan``. Raises ``ApiError`` when a route breaks a rule.
     """
     prefix = service.replace("-", "_")
-    app = _Api(
+    app = Api(
         title=title,
         version=version,
         description=description,

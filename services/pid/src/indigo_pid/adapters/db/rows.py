@@ -13,6 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, dialect
 
+_DIALECT = dialect()  # type: ignore[no-untyped-call]
+
 
 def with_rows(
     statement: str, table: sa.Table, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
@@ -41,7 +43,7 @@ def _filled(statement: str, table: sa.Table, columns: tuple[str, ...], changing:
     for name in columns:
         type_ = table.c[name].type
         # a text column's own type may name a collation, which no cast takes
-        written = "TEXT" if isinstance(type_, JSONB | sa.Text) else type_.compile(dialect())
+        written = "TEXT" if isinstance(type_, JSONB | sa.Text) else type_.compile(_DIALECT)
         value = f"given.{name}" if name in changing else f"CAST(:{name} AS {written})"
         if name in changing:
             arrays.append(f"CAST(:{name} AS {written}[])")
