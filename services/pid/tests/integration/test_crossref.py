@@ -186,6 +186,21 @@ async def test_one_bad_record_does_not_hold_up_the_others(pid, record):
     assert (await pid.doi("p4"))["status"] == "done"
 
 
+async def test_an_error_of_ours_is_told_and_can_be_tried_again(pid, record):
+    await publish(pid, record, ["a", "b"])
+    await gather(pid)
+    await rows(pid, "UPDATE crossref_deposits SET record = '<broken'")
+    await pid.settle()
+    for name in "ab":
+        seen = await pid.doi(name)
+        assert seen["status"] == "failed"
+        assert "could not be deposited here" in seen["reason"]
+        url = f"/api/dois/{seen['doi']}/retry"
+        assert (await pid.http.post(url, headers=pid.auth("operator"))).status_code == 202
+    await pid.settle()
+    assert {(await pid.doi(name))["status"] for name in "ab"} == {"done"}
+
+
 async def test_a_file_that_crossref_lost_is_sent_again(pid, record):
     await publish(pid, record, ["p"])
     await gather(pid)

@@ -11,7 +11,7 @@ from indigo_pid.adapters.db.deposits import Batch, Deposit, Outcome
 from indigo_pid.crossref.reports import RecordReport, Verdict
 
 DEPOSIT = Deposit("10.5555/a", 3, "10.5555 database", "<dataset/>", 100, batch_id="b", timestamp=7)
-BATCH = Batch("b", "10.5555 database", 7, "<doi_batch/>", datetime(2026, 1, 1, tzinfo=UTC), sends=1)
+BATCH = Batch("b", "10.5555 database", 7, datetime(2026, 1, 1, tzinfo=UTC), sends=1)
 OLDER = "submitted version: 7 is less or equal to previously submitted version (DOI match)"
 
 
@@ -32,7 +32,7 @@ def told(verdict: Verdict, message: str = "", doi: str = "10.5555/a") -> RecordR
 )
 def test_an_outcome_ends_it(report, outcome, message):
     became = settled(DEPOSIT, report, BATCH, 5)
-    assert (became.outcome, became.message, became.record, became.batch_id) == (outcome, message, None, "b")
+    assert (became.outcome, became.message, became.batch_id) == (outcome, message, "b")
 
 
 def test_what_was_sent_twice_may_be_refused_because_of_itself():

@@ -73,6 +73,18 @@ class Depositor:
             if left:
                 raise Later(max(min(one.next_at for one in left) - work.now, timedelta(0)))
 
+    async def give_up(self, job: Job, error: BaseException) -> None:
+        """The worker stops trying because of an error of ours: say so of every DOI in the lane."""
+        reason = f"It could not be deposited here: {error!r}"
+        async with self._work() as work:
+            for batch in await work.deposits.batches(job.key):
+                for deposit in await work.deposits.of_batch(batch.batch_id):
+                    await _end(work, replace(deposit, outcome=Outcome.REFUSED, message=reason))
+                await work.deposits.end(batch)
+            for deposit in await work.deposits.waiting(job.key, limit=None):
+                # It is over, and in no batch: whatever the error was, it was not sent.
+                await _end(work, replace(deposit, batch_id="", outcome=Outcome.REFUSED, message=reason))
+
     async def _send_all(self, lane: str) -> None:
         while (batch := await self._to_send(lane)) is not None:
             await self._send(batch)
@@ -100,8 +112,8 @@ class Depositor:
             timestamp=timestamp,
             depositor=self._who,
         )
-        batch = Batch(batch_id, lane, timestamp, document, next_at=work.now)
-        await work.deposits.save_batch(batch)
+        batch = Batch(batch_id, lane, timestamp, next_at=work.now)
+        await work.deposits.add_batch(batch, document)
         for one in chosen:
             await work.deposits.save(replace(one, batch_id=batch_id, timestamp=timestamp))
         return batch
@@ -116,8 +128,9 @@ class Depositor:
                     await self._arrived(batch, f"Crossref has it, {report.status}")
                     return
             async with self._work() as work:
+                document = await work.deposits.document(batch)
                 await work.deposits.save_batch(begun)
-            await self._client.deposit(batch.batch_id, batch.document)
+            await self._client.deposit(batch.batch_id, document)
         except RegistrarRefused as refusal:
             whole = RecordReport("", Verdict.FAILURE, refusal.reason)
             await self._settle(begun, Report("completed", (whole,)))
@@ -174,11 +187,18 @@ class Depositor:
             members = await work.deposits.of_batch(batch.batch_id)
             for deposit in members:
                 became = settled(deposit, report.of(deposit.doi), batch, len(members))
-                await work.deposits.save(became)
-                if became.outcome is not None:
-                    await work.enqueue(DOI_JOB, deposit.doi, {})
+                if became.outcome is None:
+                    await work.deposits.save(became)
+                else:
+                    await _end(work, became)
             await work.deposits.end(batch)
         log.info("crossref.settled", batch=batch.batch_id, dois=len(members))
+
+
+async def _end(work: DepositWork, deposit: Deposit) -> None:
+    """Store an outcome, and wake who waits for it."""
+    await work.deposits.save(replace(deposit, record=None))
+    await work.enqueue(DOI_JOB, deposit.doi, {})
 
 
 def _together(waiting: Sequence[Deposit]) -> Sequence[Deposit]:
@@ -197,14 +217,14 @@ def settled(deposit: Deposit, told: RecordReport | None, batch: Batch, members: 
     """The deposit with its outcome, or waiting again."""
     if told is None:
         reason = f"Crossref's report on {batch.batch_id} does not mention it"
-        return replace(deposit, record=None, outcome=Outcome.REFUSED, message=reason)
+        return replace(deposit, outcome=Outcome.REFUSED, message=reason)
     if told.verdict is not Verdict.FAILURE:
         warning = told.message if told.verdict is Verdict.WARNING else None
-        return replace(deposit, record=None, outcome=Outcome.REGISTERED, message=warning)
+        return replace(deposit, outcome=Outcome.REGISTERED, message=warning)
     if told.is_older and batch.sends > 1:
         # Refused because of itself: it arrived twice. Deposited anew, whatever is there is what is wanted.
         return replace(deposit, batch_id=None)
     if not told.doi and members > 1:
         # The document was refused, because of one of its records: smaller ones show which.
         return replace(deposit, batch_id=None, most=max(1, members // 2))
-    return replace(deposit, record=None, outcome=Outcome.REFUSED, message=told.message or "no reason was given")
+    return replace(deposit, outcome=Outcome.REFUSED, message=told.message or "no reason was given")

@@ -16,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from indigo_pid.adapters.db.tables import crossref_batches as batches
 from indigo_pid.adapters.db.tables import crossref_deposits as deposits
 
+_BATCHES = sa.select(*(column for column in batches.c if column is not batches.c.document))
+"""Without their documents, which are large and read by nobody but the sender."""
+
 
 class Outcome(StrEnum):
     REGISTERED = "registered"
@@ -48,7 +51,6 @@ class Batch:
     batch_id: str
     lane: str
     timestamp: int
-    document: str
     next_at: datetime
     sends: int = 0
     accepted_at: datetime | None = None
@@ -85,7 +87,7 @@ class SqlDeposits:
             insert(deposits).values(values).on_conflict_do_update(index_elements=[deposits.c.doi], set_=values)
         )
 
-    async def waiting(self, lane: str, *, limit: int) -> Sequence[Deposit]:
+    async def waiting(self, lane: str, *, limit: int | None) -> Sequence[Deposit]:
         """Those of a lane that are in no batch, locked; those that go into the smallest batches first."""
         statement = (
             sa.select(deposits)
@@ -115,34 +117,44 @@ class SqlDeposits:
         return int((await self._conn.execute(highest)).scalar_one())
 
     async def batch(self, batch_id: str) -> Batch | None:
-        row = (await self._conn.execute(sa.select(batches).where(batches.c.batch_id == batch_id))).one_or_none()
+        row = (await self._conn.execute(_BATCHES.where(batches.c.batch_id == batch_id))).one_or_none()
         return None if row is None else _batch(row)
 
     async def batches(self, lane: str) -> Sequence[Batch]:
         """All that are under way in a lane, oldest first."""
-        statement = sa.select(batches).where(batches.c.lane == lane).order_by(batches.c.timestamp)
+        statement = _BATCHES.where(batches.c.lane == lane).order_by(batches.c.timestamp)
         return [_batch(row) for row in await self._conn.execute(statement)]
 
+    async def document(self, batch: Batch) -> str:
+        """The document of a batch, as it was fixed."""
+        statement = sa.select(batches.c.document).where(batches.c.batch_id == batch.batch_id)
+        return str((await self._conn.execute(statement)).scalar_one())
+
+    async def add_batch(self, batch: Batch, document: str) -> None:
+        """Store a new one."""
+        values = {"batch_id": batch.batch_id, "lane": batch.lane, "timestamp": batch.timestamp}
+        await self._conn.execute(insert(batches).values(**values, document=document, **_progress(batch)))
+
     async def save_batch(self, batch: Batch) -> None:
-        values = {
-            "batch_id": batch.batch_id,
-            "lane": batch.lane,
-            "timestamp": batch.timestamp,
-            "document": batch.document,
-            "next_at": batch.next_at,
-            "sends": batch.sends,
-            "accepted_at": batch.accepted_at,
-            "polls": batch.polls,
-            "failures": batch.failures,
-            "standing": batch.standing,
-        }
+        """Store how far it is."""
         await self._conn.execute(
-            insert(batches).values(values).on_conflict_do_update(index_elements=[batches.c.batch_id], set_=values)
+            sa.update(batches).where(batches.c.batch_id == batch.batch_id).values(_progress(batch))
         )
 
     async def end(self, batch: Batch) -> None:
         """Forget a batch whose outcomes are known."""
         await self._conn.execute(sa.delete(batches).where(batches.c.batch_id == batch.batch_id))
+
+
+def _progress(batch: Batch) -> dict[str, Any]:
+    return {
+        "next_at": batch.next_at,
+        "sends": batch.sends,
+        "accepted_at": batch.accepted_at,
+        "polls": batch.polls,
+        "failures": batch.failures,
+        "standing": batch.standing,
+    }
 
 
 class DepositWork(UnitOfWork):
@@ -176,7 +188,6 @@ def _batch(row: sa.Row[Any]) -> Batch:
         batch_id=row.batch_id,
         lane=row.lane,
         timestamp=row.timestamp,
-        document=row.document,
         next_at=row.next_at,
         sends=row.sends,
         accepted_at=row.accepted_at,
