@@ -45,6 +45,7 @@ from indigo_qos_gateway.api import (
 )
 from indigo_qos_gateway.api.deps import Service
 from indigo_qos_gateway.application import batches as batching
+from indigo_qos_gateway.application import copying
 from indigo_qos_gateway.application.access import Access
 from indigo_qos_gateway.application.batch_carrying import BatchCarrier
 from indigo_qos_gateway.application.batches import BatchLimits
@@ -128,6 +129,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
     chooser = Chooser(mounts, rules)
     timers = Timers(work, chooser)
     gateway = Gateway(work, mounts, settings.cdmi_enterprise_number, chooser, timers, SqlViews(platform.engine))
+    transfers = copying.Transfers(gateway)
     queue_limits = QueueLimits(settings.queue_values, settings.queue_bytes)
     api.state.gateway = Service(
         access=Access(mounts),
@@ -174,6 +176,14 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
                 concurrency=settings.transition_concurrency,
                 max_attempts=settings.transition_attempts,
                 give_up=batches.give_up,
+            ),
+            Worker(
+                platform.database,
+                copying.JOB,
+                transfers.carry_out,
+                concurrency=settings.transition_concurrency,
+                max_attempts=settings.transition_attempts,
+                give_up=transfers.give_up,
             ),
             Worker(platform.database, LEFTOVERS, relocator.remove, concurrency=settings.transition_concurrency),
             Worker(platform.database, LIFETIMES, timers.end_due, concurrency=1),

@@ -65,11 +65,18 @@ def container_json(view: View, selection: Selection, dialect: Dialect, polling_m
     fields: dict[str, Any] = {
         "objectType": CONTAINER,
         **_identity(view, dialect),
-        "completionStatus": "Complete",
+        **_completion(view),
         "metadata": selected(_metadata(view, polling_ms), selection.metadata()),
         **_listed(view, selection, dialect),
     }
     return CdmiContainer(**{key: each for key, each in fields.items() if selection.wants(key)})
+
+
+def _completion(view: View) -> dict[str, str]:
+    """Whether everything is there that a copy or a move shall bring (clause 9.3)."""
+    if view.transfer is None:
+        return {"completionStatus": "Complete"}
+    return {"completionStatus": view.transfer.status, "percentComplete": str(view.transfer.percent)}
 
 
 def capability_json(

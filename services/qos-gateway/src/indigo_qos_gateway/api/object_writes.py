@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from indigo_contracts.problems import FieldError
@@ -18,7 +19,7 @@ from indigo_qos_gateway.api.multipart import Part, Parts
 from indigo_qos_gateway.api.negotiation import CONTAINER, OBJECT, Dialect
 from indigo_qos_gateway.api.node_writes import put_reference
 from indigo_qos_gateway.api.schemas import CdmiWrite
-from indigo_qos_gateway.application.copying import copy, move
+from indigo_qos_gateway.application.copying import transfer
 from indigo_qos_gateway.application.domains import check_owner
 from indigo_qos_gateway.application.objects import OCTETS, Change, View
 from indigo_qos_gateway.application.serializing import deserialize, read_serialized, serialize
@@ -28,6 +29,7 @@ from indigo_qos_gateway.domain.ranges import parse_content_range
 from indigo_qos_gateway.domain.selection import Selection, Span
 from indigo_qos_gateway.domain.serialized import parse_serialized
 from indigo_qos_gateway.domain.storage import ObjectType, Status
+from indigo_qos_gateway.domain.transfer import TransferKind
 
 ALL = Selection(None)
 
@@ -195,8 +197,8 @@ async def _put_made(put: Put, written: CdmiWrite, change: Change, kind: ObjectTy
         here.access.check_write(who, source, container=kind is ObjectType.CONTAINER)
     if status is not None and status.object_type is not kind:
         raise Conflict(f"{source} is a {status.object_type}, not a {kind}")
-    do = copy if name == "copy" else move
-    return _made(put, await do(gateway, source, path, replace(change, mimetype=written.mimetype), who.actor))
+    change = replace(change, mimetype=written.mimetype)
+    return _made(put, await transfer(gateway, TransferKind(name), source, path, change, who.actor))
 
 
 def _source(written: CdmiWrite, name: str) -> str:
@@ -211,9 +213,14 @@ def _source(written: CdmiWrite, name: str) -> str:
 def _made(put: Put, view: View) -> Response:
     polling_ms = put.here.polling_ms
     if view.status.object_type is ObjectType.CONTAINER:
-        return respond(container_json(view, ALL, put.dialect, polling_ms), put.dialect, CONTAINER, 201)
-    answer = object_json(view, ALL, put.dialect, polling_ms, None)
-    return respond(answer, put.dialect, OBJECT, 201)
+        under_way = view.transfer is not None
+        document = container_json(view, ALL, put.dialect, polling_ms)
+        answer = respond(document, put.dialect, CONTAINER, 202 if under_way else 201)
+        if under_way:  # the container itself tells how far it is
+            answer.headers["location"] = f"{put.request.app.state.public_url}{quote(put.about.path)}/"
+            answer.headers["retry-after"] = str(max(1, polling_ms // 1000))
+        return answer
+    return respond(object_json(view, ALL, put.dialect, polling_ms, None), put.dialect, OBJECT, 201)
 
 
 async def _only(parts: Parts, part: Part) -> AsyncIterator[bytes]:

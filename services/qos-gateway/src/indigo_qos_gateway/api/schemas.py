@@ -47,6 +47,7 @@ class CdmiContainer(_Answer):
     domainURI: str | None = None  # noqa: N815
     capabilitiesURI: str | None = None  # noqa: N815
     completionStatus: str | None = None  # noqa: N815
+    percentComplete: str | None = None  # noqa: N815
     childrenrange: str | None = None
     children: list[str] | None = None
 

@@ -2,14 +2,25 @@
 
 A copy has its own identity, and a class of its own; a move keeps the identity. Both copy bytes: no back-end has to
 be able to rename, and the two paths may be in different ones. The source of a move goes when all of it is there.
+
+Every one is stored before it begins, and a worker brings it to its end when the process that began it did not.
+What takes longer than a request may is left to the worker from the start, and tells its progress at the target.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
 
 from indigo_contracts.envelope import Actor
-from indigo_kernel.problems import BadRequest, Conflict
+from indigo_kernel.db.jobs import Later
+from indigo_kernel.db.uow import Job
+from indigo_kernel.ids import new_id
+from indigo_kernel.problems import BadRequest, Conflict, DomainError, Forbidden
 
 from indigo_qos_gateway.application.documents import document
 from indigo_qos_gateway.application.notifying import note
@@ -20,79 +31,213 @@ from indigo_qos_gateway.domain.notification import COPIED, RENAMED
 from indigo_qos_gateway.domain.paths import ROOT, below, join
 from indigo_qos_gateway.domain.retention import check_untouched
 from indigo_qos_gateway.domain.storage import ObjectType, Status
+from indigo_qos_gateway.domain.transfer import Transfer, TransferKind, TransferStage
 
-MOST_CHILDREN = 1000
-"""Objects and containers one request copies; more would take longer than a request may."""
+JOB = "transfer"
+
+AT_ONCE = 50
+"""Objects and containers that are copied inside of a request; a worker copies what is more."""
+
+_TAKE_OVER = timedelta(minutes=1)
+"""After this a worker looks whether the process that began a short one brought it to its end."""
+
+_LOOK = 1.0
+"""Seconds between notes of how far it is."""
 
 
-async def copy(gateway: Gateway, source: str, path: str, change: Change, actor: Actor | None) -> View:
-    """Make at ``path`` what is at ``source``, with what ``change`` says in addition.
+async def transfer(
+    gateway: Gateway, kind: TransferKind, source: str, path: str, change: Change, actor: Actor | None
+) -> View:
+    """Make at ``path`` what is at ``source``, with what ``change`` says in addition; of a move, the source goes.
 
-    Raises ``ObjectNotFound``, ``Offline`` for what is on tape only, ``Conflict`` for a container in itself, and
-    ``BadRequest`` for one that holds too much.
+    ``View.transfer`` is there when it is not over yet. Raises ``ObjectNotFound``, ``Offline`` for what is on tape
+    only, ``Conflict`` for a container in itself, and of a move ``Forbidden`` for what is retained.
     """
-    status = await _source(gateway, source, path)
-    await _check_size(gateway, status)
-    made = await _copy(gateway, status, path, change, actor)
+    status = await _checked(gateway, kind, source, path)
+    total = 0
+    async for _ in _tree(gateway, status):
+        total += 1
+    short = total <= AT_ONCE
+    if not short:
+        await gateway.put_container(path, await _given(gateway, source, change), None, actor)
+    new = Transfer(
+        id=new_id(),
+        kind=kind,
+        source=source,
+        path=path,
+        wish=_wish(change),
+        actor=(actor.iss, actor.sub) if actor else None,
+        total=total,
+    )
     async with gateway.work() as work:
-        await note(work, COPIED, path, actor, document(made.stored, made.status))
-    return made
-
-
-async def move(gateway: Gateway, source: str, path: str, change: Change, actor: Actor | None) -> View:
-    """Bring what is at ``source`` to ``path``. Raises as ``copy``, and ``Forbidden`` for what is retained."""
-    status = await _source(gateway, source, path)
-    if source == ROOT:
-        raise BadRequest("The root container cannot be moved")
-    async with gateway.work() as work:
-        if await moving(work, source):
+        await work.alone("transfers")
+        if await work.transfers.taking(source) or await work.transfers.making(path):
             raise Busy(source)
-        for each in await work.objects.retained(source):
-            check_untouched(each.path, each.metadata, work.now)
-    await _check_size(gateway, status)
-    await _copy(gateway, status, path, change, actor)
-    async with gateway.work() as work:
-        await work.objects.rename(source, path)
-        await work.nodes.rename(source, path)
-        await note(work, RENAMED, path, actor, cdmi_source=source)
-    mount = gateway.mounts.at(source)
-    await mount.backend.delete(mount.inner(source))
+        await work.transfers.forget(path)
+        await work.transfers.add(new)
+        run_at = work.now + _TAKE_OVER if short else work.now
+        await work.enqueue(JOB, new.id, {"transfer_id": new.id}, run_at=run_at)
+    if short:
+        try:
+            await Transfers(gateway).run(new)
+        except Exception as error:
+            await _give_up(gateway, new.id, str(error) or repr(error))
+            raise
     return await gateway.view(path)
 
 
-async def _source(gateway: Gateway, source: str, path: str) -> Status:
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """Carries out copies and moves. Every part can be done again."""
+
+    gateway: Gateway
+
+    async def carry_out(self, job: Job) -> None:
+        """Bring one to its end. What no further try can help is told at once, at the target."""
+        async with self.gateway.work() as work:
+            found = await work.transfers.get(str(job.payload["transfer_id"]))
+        if found is None or found.stage is TransferStage.FAILED:
+            return
+        try:
+            await self.run(found)
+        except Busy as busy:
+            raise Later(_TAKE_OVER, str(busy)) from busy
+        except (BadRequest, Forbidden, Conflict, ObjectNotFound) as error:
+            await _give_up(self.gateway, found.id, error.detail)
+
+    async def give_up(self, job: Job, error: BaseException) -> None:
+        """Tell at the target that it is not complete, with the reason of the last try."""
+        detail = error.detail if isinstance(error, DomainError) else str(error) or repr(error)
+        await _give_up(self.gateway, str(job.payload["transfer_id"]), detail)
+
+    async def run(self, transfer: Transfer) -> None:
+        """From the stage it is at to its end."""
+        if transfer.stage is TransferStage.COPYING:
+            await self._copy(transfer)
+            if not await self._switch(transfer):
+                return
+        if transfer.kind is TransferKind.MOVE:
+            mount = self.gateway.mounts.at(transfer.source)
+            with contextlib.suppress(ObjectNotFound):  # when an earlier try came this far
+                await mount.backend.delete(mount.inner(transfer.source))
+            async with self.gateway.work() as work:
+                await work.transfers.remove(transfer.id)
+
+    async def _copy(self, transfer: Transfer) -> None:
+        actor = Actor(iss=transfer.actor[0], sub=transfer.actor[1]) if transfer.actor else None
+        status = await self.gateway.exists(transfer.source)
+        if status is None:
+            raise ObjectNotFound(transfer.source)
+        wished, noted, done = _change(transfer.wish), time.monotonic(), 0
+        plain = Change(groups=wished.groups, operator=wished.operator)
+        async for each in _tree(self.gateway, status):
+            path = transfer.path + each.path.removeprefix(transfer.source)
+            change = wished if each.path == transfer.source else plain
+            await self._one(each, path, change, actor)
+            done += 1
+            if time.monotonic() - noted >= _LOOK:
+                noted = time.monotonic()
+                await self._note(transfer, done)
+
+    async def _one(self, status: Status, path: str, change: Change, actor: Actor | None) -> None:
+        """Have one object or container at its new path, unless an earlier try did."""
+        gateway = self.gateway
+        there = await gateway.exists(path)
+        given = await _given(gateway, status.path, change)
+        if status.object_type is ObjectType.CONTAINER:
+            if there is None:
+                await gateway.put_container(path, given, None, actor)
+            return
+        if there is not None:
+            async with gateway.work() as work:
+                known = await work.objects.among([status.path, path])
+            old, new = known.get(status.path), known.get(path)
+            if new is not None and new.sha256 is not None and old is not None and old.sha256 == new.sha256:
+                return
+        await gateway.put_object(path, replace(given, chunks=await gateway.read(status.path)), there, actor)
+
+    async def _note(self, transfer: Transfer, done: int) -> None:
+        async with self.gateway.work() as work:
+            current = await work.transfers.get(transfer.id, for_update=True)
+            if current is not None and current.stage is TransferStage.COPYING:
+                await work.transfers.save(replace(current, done=done))
+
+    async def _switch(self, transfer: Transfer) -> bool:
+        """Everything is there: tell it, and of a move give it the identities. False when somebody else did."""
+        view = await self.gateway.view(transfer.path)
+        actor = Actor(iss=transfer.actor[0], sub=transfer.actor[1]) if transfer.actor else None
+        async with self.gateway.work() as work:
+            current = await work.transfers.get(transfer.id, for_update=True)
+            if current is None or current.stage is not TransferStage.COPYING:
+                return False
+            if transfer.kind is TransferKind.COPY:
+                await note(work, COPIED, transfer.path, actor, document(view.stored, view.status))
+                await work.transfers.remove(transfer.id)
+            else:
+                await work.objects.rename(transfer.source, transfer.path)
+                await work.nodes.rename(transfer.source, transfer.path)
+                await note(work, RENAMED, transfer.path, actor, cdmi_source=transfer.source)
+                await work.transfers.save(replace(current, stage=TransferStage.COPIED, done=current.total))
+        return True
+
+
+async def _give_up(gateway: Gateway, transfer_id: str, error: str) -> None:
+    async with gateway.work() as work:
+        current = await work.transfers.get(transfer_id, for_update=True)
+        if current is not None and current.stage is TransferStage.COPYING:
+            await work.transfers.save(replace(current, stage=TransferStage.FAILED, error=error[:500]))
+
+
+async def _checked(gateway: Gateway, kind: TransferKind, source: str, path: str) -> Status:
     status = await gateway.exists(source)
     if status is None:
         raise ObjectNotFound(source)
     if below(path, source):
         raise Conflict(f"{path} is in {source}")
+    if kind is TransferKind.MOVE:
+        if source == ROOT:
+            raise BadRequest("The root container cannot be moved")
+        async with gateway.work() as work:
+            if await moving(work, source):
+                raise Busy(source)
+            for each in await work.objects.retained(source):
+                check_untouched(each.path, each.metadata, work.now)
     return status
 
 
-async def _copy(gateway: Gateway, status: Status, path: str, change: Change, actor: Actor | None) -> View:
-    view = await gateway.view(status.path)
-    stored = view.stored
-    given = {**stored.metadata, **(change.metadata or {})}
-    change = replace(change, metadata=given, mimetype=change.mimetype or stored.mimetype, encoding=stored.encoding)
-    if status.object_type is ObjectType.DATAOBJECT:
-        chunks = await gateway.read(status.path)
-        return await gateway.put_object(path, replace(change, chunks=chunks), None, actor)
-    made = await gateway.put_container(path, change, None, actor)
-    for child in view.children:
-        inner = await gateway.exists(join(status.path, child.name))
-        if inner is not None:  # else it was removed since the listing
-            plain = Change(groups=change.groups, operator=change.operator)
-            await _copy(gateway, inner, join(path, child.name), plain, actor)
-    return made
+async def _tree(gateway: Gateway, status: Status) -> AsyncIterator[Status]:
+    """What is at a path and in it; a container comes before what it holds."""
+    yield status
+    if status.object_type is ObjectType.CONTAINER:
+        for child in await gateway.mounts.children(status.path):
+            inner = await gateway.exists(join(status.path, child.name))
+            if inner is not None:  # else it was removed since the listing
+                async for each in _tree(gateway, inner):
+                    yield each
 
 
-async def _check_size(gateway: Gateway, status: Status) -> None:
-    left, containers = MOST_CHILDREN, [status.path] if status.object_type is ObjectType.CONTAINER else []
-    while containers:
-        container = containers.pop()
-        mount = gateway.mounts.at(container)
-        children = await mount.backend.children(mount.inner(container))
-        left -= len(children)
-        if left < 0:
-            raise BadRequest(f"{status.path} holds more than {MOST_CHILDREN} objects; copy it in parts")
-        containers += [join(container, each.name) for each in children if each.object_type is ObjectType.CONTAINER]
+async def _given(gateway: Gateway, source: str, change: Change) -> Change:
+    """What the new object gets of the old one, where the request says nothing else."""
+    stored = (await gateway.view(source)).stored
+    return replace(
+        change,
+        metadata={**stored.metadata, **(change.metadata or {})},
+        mimetype=change.mimetype or stored.mimetype,
+        encoding=stored.encoding,
+    )
+
+
+def _wish(change: Change) -> dict[str, Any]:
+    return {
+        "metadata": None if change.metadata is None else dict(change.metadata),
+        "mimetype": change.mimetype,
+        "storage_class": change.storage_class,
+        "groups": sorted(change.groups),
+        "operator": change.operator,
+        "identifier": change.identifier,
+        "domain": change.domain,
+    }
+
+
+def _change(wish: Any) -> Change:
+    return Change(**{**wish, "groups": frozenset(wish["groups"])})

@@ -22,11 +22,12 @@ from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, Offline, Unkn
 from indigo_qos_gateway.domain.metadata import updated
 from indigo_qos_gateway.domain.notification import CREATED, DELETED, MODIFIED
 from indigo_qos_gateway.domain.object_id import object_id
-from indigo_qos_gateway.domain.paths import ROOT, lineage, parent
+from indigo_qos_gateway.domain.paths import ROOT, below, lineage, parent
 from indigo_qos_gateway.domain.retention import check_untouched, check_update
 from indigo_qos_gateway.domain.rules import Lifetime
 from indigo_qos_gateway.domain.selection import Span
 from indigo_qos_gateway.domain.storage import Child, Content, ObjectType, Status
+from indigo_qos_gateway.domain.transfer import Transfer, TransferStage
 from indigo_qos_gateway.domain.transition import Transition
 from indigo_qos_gateway.domain.wishes import CHOOSING, Wishes, read_wishes
 
@@ -49,6 +50,7 @@ class View:
     children: Sequence[Child] = ()
     allowed: Sequence[str] = ()
     nodes: Sequence[str] = ()
+    transfer: Transfer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,12 @@ class Gateway:
         seen = await self.views.find(path)
         if seen is not None and seen.stored.object_type is status.object_type:
             lifetime, allowed = self._lifetime(status), self._allowed(status)
-            return View(
-                status, seen.stored, seen.parent_id, seen.moving_to, lifetime, children, allowed, seen.nodes
-            )
+            known = (seen.stored, seen.parent_id, seen.moving_to, lifetime, children, allowed, seen.nodes)
+            return View(status, *known, seen.transfer)
         async with self.work() as work:
+            taken = await work.transfers.taking(path)
+            if taken is not None and taken.stage is TransferStage.COPIED and below(path, taken.source):
+                raise ObjectNotFound(path)  # what is left of it is about to go
             view = await self._view(work, status, children)
             return replace(view, nodes=[each.listed for each in await work.nodes.inside(path)])
 
@@ -189,6 +193,8 @@ class Gateway:
         async with self.work() as work:
             if wanted is not None and wanted != status.storage_class:
                 await request_transition(work, mount, status, wanted, actor)
+            if before is None:
+                await work.transfers.forget(path)  # what failed here is no word about the new one
             stored = await self._stored(work, status.path, status.object_type, fresh=before is None)
             await work.objects.save(self._changed(stored, change, None, work))
             return await self._noted(work, await self._view(work, status, ()), before, actor)
@@ -197,6 +203,8 @@ class Gateway:
         """Remove an object, or a container with everything in it. Raises ``ObjectNotFound`` or ``Busy``."""
         await self._check_not_moving(path)
         async with self.work() as work:
+            if await work.transfers.making(path):
+                raise Busy(path)
             for each in await work.objects.retained(path):
                 check_untouched(each.path, each.metadata, work.now)
             gone = await work.objects.find(path)
@@ -205,6 +213,7 @@ class Gateway:
         async with self.work() as work:
             await work.objects.forget(path)
             await work.nodes.forget(path)
+            await work.transfers.forget(path)
             await note(work, DELETED, path, actor, document(gone, None) if gone else {})
 
     async def change_class(self, path: str, target: str, actor: Actor | None, work: Work) -> Transition | None:
@@ -265,7 +274,7 @@ class Gateway:
 
     async def _check_not_moving(self, path: str) -> None:
         async with self.work() as work:
-            if await moving(work, path):
+            if await moving(work, path) or await work.transfers.taking(path):
                 raise Busy(path)
 
     async def _patched(

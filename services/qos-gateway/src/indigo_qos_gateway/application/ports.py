@@ -30,6 +30,7 @@ from indigo_qos_gateway.domain.storage import (
     StorageClass,
 )
 from indigo_qos_gateway.domain.timer import Timer
+from indigo_qos_gateway.domain.transfer import Transfer
 from indigo_qos_gateway.domain.transition import Transition
 
 
@@ -139,6 +140,30 @@ class Steps(Protocol):
     async def close(self) -> None: ...
 
 
+class Transfers(Protocol):
+    """Copies and moves under way, and those that failed."""
+
+    async def get(self, transfer_id: str, *, for_update: bool = False) -> Transfer | None: ...
+
+    async def add(self, new: Transfer) -> None: ...
+
+    async def save(self, changed: Transfer) -> None: ...
+
+    async def remove(self, transfer_id: str) -> None: ...
+
+    async def forget(self, path: str) -> None:
+        """Drop those that failed at a path and below it."""
+        ...
+
+    async def taking(self, path: str) -> Transfer | None:
+        """A move that takes away what is at the path, in it, or what it is in."""
+        ...
+
+    async def making(self, path: str) -> Transfer | None:
+        """A copy or move that makes what is at the path, in it, or what it is in."""
+        ...
+
+
 class StageRequests(Protocol):
     """The requests by which tape systems were asked for files, one for each file; a restart forgets none."""
 
@@ -179,6 +204,9 @@ class Seen:
     moving_to: str | None
     nodes: Sequence[str] = ()
     """Of a container: the names of its queues and references, these with a question mark at their end."""
+
+    transfer: Transfer | None = None
+    """The copy or move that makes it, while that is not over."""
 
 
 class Views(Protocol):
@@ -454,6 +482,9 @@ class Work(Protocol):
 
     @property
     def places(self) -> PlaceRows: ...
+
+    @property
+    def transfers(self) -> Transfers: ...
 
     @property
     def batches(self) -> Batches: ...

@@ -141,6 +141,22 @@ relocations = sa.Table(
     sa.Column("recalled_from", sa.Text, comment="class of the source before it was recalled"),
 )
 
+transfers = sa.Table(
+    "transfers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False, comment="copy or move"),
+    sa.Column("source", Path, nullable=False),
+    sa.Column("path", Path, nullable=False, unique=True),
+    sa.Column("wish", JSONB, nullable=False, comment="what the request said of the new object"),
+    sa.Column("actor", sa.ARRAY(sa.Text), comment="issuer and subject"),
+    sa.Column("total", sa.Integer, nullable=False, comment="objects and containers"),
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Index("ix_transfers_source", "source"),
+)
+
 stage_requests = sa.Table(
     "stage_requests",
     metadata,

@@ -14,6 +14,7 @@ from indigo_qos_gateway.adapters.db.objects import SqlObjects
 from indigo_qos_gateway.adapters.db.places import SqlPlaces
 from indigo_qos_gateway.adapters.db.promises import SqlPlans, SqlRecords
 from indigo_qos_gateway.adapters.db.timers import SqlTimers
+from indigo_qos_gateway.adapters.db.transfers import SqlTransfers
 from indigo_qos_gateway.adapters.db.transitions import SqlTransitions
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:key)")
@@ -25,6 +26,7 @@ class GatewayWork(UnitOfWork):
     objects: SqlObjects
     transitions: SqlTransitions
     places: SqlPlaces
+    transfers: SqlTransfers
     batches: SqlBatches
     timers: SqlTimers
     plans: SqlPlans
@@ -37,6 +39,7 @@ class GatewayWork(UnitOfWork):
         self.objects = SqlObjects(self.conn)
         self.transitions = SqlTransitions(self.conn)
         self.places = SqlPlaces(self.conn)
+        self.transfers = SqlTransfers(self.conn)
         self.batches = SqlBatches(self.conn)
         self.timers = SqlTimers(self.conn)
         self.plans = SqlPlans(self.conn)

@@ -7,6 +7,7 @@ from indigo_kernel.db.engine import reading
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from indigo_qos_gateway.adapters.db.objects import stored_object
+from indigo_qos_gateway.adapters.db.transfers import transfer_of
 from indigo_qos_gateway.application.ports import Seen
 from indigo_qos_gateway.domain.paths import ROOT, lineage, parent
 
@@ -15,7 +16,8 @@ _FIND = sa.text(
     " (SELECT target_class FROM transitions WHERE state IN ('SUBMITTED', 'STARTED') AND path = ANY(:lineage)"
     "  ORDER BY length(path) DESC LIMIT 1) AS moving_to,"
     " (SELECT array_agg(substr(path, length(parent) + CASE parent WHEN '/' THEN 1 ELSE 2 END)"
-    "  || CASE kind WHEN 'reference' THEN '?' ELSE '' END) FROM nodes WHERE parent = :path) AS nodes"
+    "  || CASE kind WHEN 'reference' THEN '?' ELSE '' END) FROM nodes WHERE parent = :path) AS nodes,"
+    " (SELECT to_json(t) FROM transfers t WHERE t.path = :path AND t.stage <> 'copied') AS transfer"
     " FROM objects o WHERE o.path = :path"
 )
 
@@ -34,4 +36,6 @@ class SqlViews:
             row = found.one_or_none()
         if row is None or (row.parent_id is None and path != ROOT):
             return None
-        return Seen(stored_object(row), None if path == ROOT else row.parent_id, row.moving_to, row.nodes or ())
+        transfer = transfer_of(row.transfer) if row.transfer else None
+        above = None if path == ROOT else row.parent_id
+        return Seen(stored_object(row), above, row.moving_to, row.nodes or (), transfer)

@@ -1,0 +1,96 @@
+"""Copies and moves under way, in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from indigo_qos_gateway.adapters.db.objects import at_or_below
+from indigo_qos_gateway.adapters.db.tables import transfers
+from indigo_qos_gateway.domain.paths import lineage
+from indigo_qos_gateway.domain.transfer import Transfer, TransferKind, TransferStage
+
+
+class SqlTransfers:
+    """Implements ``application.ports.Transfers``."""
+
+    def __init__(self, conn: AsyncConnection) -> None:
+        self._conn = conn
+
+    async def get(self, transfer_id: str, *, for_update: bool = False) -> Transfer | None:
+        statement = sa.select(transfers).where(transfers.c.id == transfer_id)
+        if for_update:
+            statement = statement.with_for_update()
+        row = (await self._conn.execute(statement)).one_or_none()
+        return None if row is None else transfer_of(row._asdict())
+
+    async def add(self, new: Transfer) -> None:
+        await self._conn.execute(sa.insert(transfers).values(_values(new)))
+
+    async def save(self, changed: Transfer) -> None:
+        await self._conn.execute(sa.update(transfers).where(transfers.c.id == changed.id).values(_values(changed)))
+
+    async def remove(self, transfer_id: str) -> None:
+        await self._conn.execute(sa.delete(transfers).where(transfers.c.id == transfer_id))
+
+    async def forget(self, path: str) -> None:
+        await self._conn.execute(
+            sa.delete(transfers).where(
+                at_or_below(transfers.c.path, path), transfers.c.stage == TransferStage.FAILED.value
+            )
+        )
+
+    async def taking(self, path: str) -> Transfer | None:
+        return await self._one(
+            sa.or_(transfers.c.source == _any(path), at_or_below(transfers.c.source, path)),
+            transfers.c.kind == TransferKind.MOVE.value,
+            transfers.c.stage != TransferStage.FAILED.value,
+        )
+
+    async def making(self, path: str) -> Transfer | None:
+        return await self._one(
+            sa.or_(transfers.c.path == _any(path), at_or_below(transfers.c.path, path)),
+            transfers.c.stage != TransferStage.FAILED.value,
+        )
+
+    async def _one(self, *conditions: sa.ColumnElement[bool]) -> Transfer | None:
+        row = (await self._conn.execute(sa.select(transfers).where(*conditions).limit(1))).one_or_none()
+        return None if row is None else transfer_of(row._asdict())
+
+
+def transfer_of(row: Mapping[str, Any]) -> Transfer:
+    """One row, or the JSON of one."""
+    return Transfer(
+        id=row["id"],
+        kind=TransferKind(row["kind"]),
+        source=row["source"],
+        path=row["path"],
+        wish=row["wish"],
+        actor=tuple(row["actor"]) if row["actor"] else None,
+        total=row["total"],
+        done=row["done"],
+        stage=TransferStage(row["stage"]),
+        error=row["error"],
+    )
+
+
+def _any(path: str) -> sa.CollectionAggregate[bool]:
+    return sa.any_(sa.literal(list(lineage(path)), sa.ARRAY(sa.Text)))
+
+
+def _values(transfer: Transfer) -> dict[str, Any]:
+    return {
+        "id": transfer.id,
+        "kind": transfer.kind.value,
+        "source": transfer.source,
+        "path": transfer.path,
+        "wish": dict(transfer.wish),
+        "actor": list(transfer.actor) if transfer.actor else None,
+        "total": transfer.total,
+        "done": transfer.done,
+        "stage": transfer.stage.value,
+        "error": transfer.error,
+    }

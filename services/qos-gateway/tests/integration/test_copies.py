@@ -1,0 +1,146 @@
+"""Copies and moves as durable work: short ones inside the request, long ones behind it, whatever dies meanwhile."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from indigo_qos_gateway.adapters.posix.backend import PosixBackend
+
+MANY = 60
+STRICT = {"x-cdmi-specification-version": "1.1.1", "content-type": "application/cdmi-container"}
+
+
+async def fill(qos, count, container="/box"):
+    for n in range(count):
+        await qos.store(f"{container}/{n % 3}/{n:03}", f"bytes of {n}".encode())
+
+
+async def ask(qos, kind, source, path):
+    return await qos.http.put(path, content=json.dumps({kind: source}), headers=qos.auth() | STRICT)
+
+
+async def inside(qos, path):
+    """Every object below a path with its bytes."""
+    found = {}
+    shown = await qos.cdmi(path)
+    for name in shown["children"]:
+        inner = f"{path}/{name}"
+        if (await qos.cdmi(inner))["objectType"] == "application/cdmi-container":
+            found |= await inside(qos, inner)
+        else:
+            found[inner] = (
+                await qos.http.get(inner, headers=qos.auth() | {"accept": "application/octet-stream"})
+            ).content
+    return found
+
+
+def expected(container, count=MANY):
+    return {f"{container}/{n % 3}/{n:03}": f"bytes of {n}".encode() for n in range(count)}
+
+
+async def test_a_long_copy_is_done_behind_the_request(qos):
+    await fill(qos, MANY)
+    asked = await ask(qos, "copy", "/box/", "/copy/")
+    assert asked.status_code == 202, asked.text
+    assert asked.headers["location"] == "http://gateway.example.org/copy/"
+    body = asked.json()
+    assert (body["completionStatus"], body["percentComplete"]) == ("Processing", "0")
+    assert (await qos.cdmi("/copy"))["completionStatus"] == "Processing"
+    busy = await qos.http.delete("/copy/", headers=qos.auth())
+    assert busy.status_code == 409
+    await qos.work_off()
+    shown = await qos.cdmi("/copy")
+    assert shown["completionStatus"] == "Complete"
+    assert "percentComplete" not in shown
+    assert shown["objectID"] == body["objectID"]
+    assert await inside(qos, "/copy") == expected("/copy")
+    assert await inside(qos, "/box") == expected("/box")
+
+
+async def test_a_long_move_keeps_identities_and_leaves_nothing(qos):
+    await fill(qos, MANY)
+    before = (await qos.cdmi("/box"))["objectID"], (await qos.cdmi("/box/0/000"))["objectID"]
+    assert (await ask(qos, "move", "/box/", "/moved/")).status_code == 202
+    refused = await qos.http.put("/box/0/000", content=b"new", headers=qos.auth())
+    assert refused.status_code == 409
+    await qos.work_off()
+    assert ((await qos.cdmi("/moved"))["objectID"], (await qos.cdmi("/moved/0/000"))["objectID"]) == before
+    assert await inside(qos, "/moved") == expected("/moved")
+    assert (await qos.http.get("/box")).status_code == 404
+    assert await qos.rows("SELECT * FROM transfers") == []
+
+
+async def test_a_short_one_is_done_in_the_request(qos):
+    await fill(qos, 5)
+    assert (await ask(qos, "copy", "/box/", "/copy/")).status_code == 201
+    assert await inside(qos, "/copy") == expected("/copy", 5)
+    assert (await ask(qos, "move", "/copy/", "/moved/")).status_code == 201
+    assert await inside(qos, "/moved") == expected("/moved", 5)
+    assert (await qos.http.get("/copy")).status_code == 404
+    qos.clock.advance(timedelta(minutes=2))
+    await qos.work_off()
+    assert await qos.rows("SELECT * FROM jobs") == []
+
+
+async def test_a_copy_that_cannot_be_finished_says_why_at_its_target(start_qos):
+    async with start_qos(transition_attempts=1) as qos:
+        await fill(qos, MANY)
+        await qos.bring("/box/2/011", "TapeOnly")
+        assert (await ask(qos, "copy", "/box/", "/copy/")).status_code == 202
+        await qos.work_off()
+        shown = await qos.cdmi("/copy")
+        assert shown["completionStatus"].startswith("Error: /box/2/011 is on tape")
+        assert (await qos.http.delete("/copy/", headers=qos.auth())).status_code == 204
+        await qos.bring("/box/2/011", "DiskOnly")
+        assert (await ask(qos, "copy", "/box/", "/copy/")).status_code == 202
+        await qos.work_off()
+        assert await inside(qos, "/copy") == expected("/copy")
+        assert (await qos.cdmi("/copy"))["completionStatus"] == "Complete"
+
+
+class Dead(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("kind", ["copy", "move"])
+@pytest.mark.parametrize("count", [4, MANY])
+@pytest.mark.parametrize(("method", "calls"), [("write", 0), ("write", 2), ("delete", 0), ("delete", 1)])
+async def test_whoever_dies_another_one_finishes_it(start_qos, monkeypatch, kind, count, method, calls):
+    left = {"calls": None}
+    real = getattr(PosixBackend, method)
+
+    async def mortal(self, *args, **kwargs):
+        if left["calls"] == 0:
+            raise Dead
+        done = await real(self, *args, **kwargs)
+        if left["calls"] is not None:
+            left["calls"] -= 1
+            if left["calls"] == 0 and method == "delete":
+                raise Dead  # done, and nobody was told
+        return done
+
+    monkeypatch.setattr(PosixBackend, method, mortal)
+    async with start_qos() as qos:
+        await fill(qos, count)
+        identifier = (await qos.cdmi("/box"))["objectID"]
+        left["calls"] = calls
+        try:
+            await ask(qos, kind, "/box/", "/new/")
+            await qos.work_off()
+        except Dead:
+            pass
+        left["calls"] = None
+    async with start_qos(keep=True) as qos:
+        if kind == "move" and method == "delete":
+            assert (await qos.http.get("/box")).status_code == 404  # it is nobody's any more
+        for _ in range(3):
+            qos.clock.advance(timedelta(minutes=2))
+            await qos.work_off()
+        assert await inside(qos, "/new") == expected("/new", count)
+        if kind == "move":
+            assert (await qos.cdmi("/new"))["objectID"] == identifier
+            assert (await qos.cdmi("/"))["children"] == ["new"]
+        else:
+            assert await inside(qos, "/box") == expected("/box", count)
+        assert await qos.rows("SELECT * FROM transfers") == []
+        assert await qos.rows("SELECT * FROM jobs") == []
