@@ -112,8 +112,11 @@ class PostgresFeedConnection:
         await _told(self._driver.copy_from_query(query, output=output, timeout=seconds))
 
     async def changed(self, seconds: float) -> None:
+        # Not wait_for: until Python 3.12 it forgets being canceled when the news come in the same moment, and
+        # whoever then waits for the keeper to end waits forever.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
 
 async def _told(answer: Awaitable[T]) -> T:
