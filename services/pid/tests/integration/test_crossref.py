@@ -136,8 +136,8 @@ async def test_an_outage_of_one_does_not_hold_up_the_other(pid, record):
 
 
 async def test_three_hundred_through_two_registrars_that_are_ill(start_pid, record):
-    async with start_pid(**BOTH, datacite_seconds=0.5, crossref_seconds=0.5) as pid:
-        await spoil(pid, "datacite", server_errors=0.2, too_many=0.1, lost_replies=0.02)
+    async with start_pid(**BOTH, crossref_seconds=2.0) as pid:
+        await spoil(pid, "datacite", server_errors=0.1, too_many=0.01)
         await spoil(pid, "crossref", server_errors=0.2, too_many=0.1, lost_replies=0.1)
         for start in range(0, 150, 50):
             names = range(start, start + 50)
