@@ -19,6 +19,8 @@ from indigo_kernel.bus.memory import MemoryBus
 from indigo_kernel.clock import SystemClock
 from indigo_kernel.db import migrate
 from indigo_kernel.db.engine import create_engine
+from indigo_kernel.http.server import started
+from indigo_kernel.logging import configure_logging
 from indigo_pid.adapters.db.index_feed import PostgresFeed
 from indigo_pid.adapters.index_file import DiskIndex
 from indigo_pid.application.index_keeper import IndexKeeper
@@ -94,7 +96,7 @@ async def _load(url: str, folder: Path) -> list[tuple[str, str]]:
 
 
 async def _reserve(url: str, folder: Path) -> float:
-    """Seconds for 10 000 identifiers over HTTP without a network; the best of three."""
+    """Seconds for 10 000 identifiers over HTTP without a network; the best of four."""
     clock = SystemClock()
     issuer = DevIssuer(folder / "issuer", "https://issuer.example.org", clock=clock)
     bus = MemoryBus(clock=clock)
@@ -103,7 +105,11 @@ async def _reserve(url: str, folder: Path) -> float:
     took = []
     transport = httpx.ASGITransport(app=runtime.api)
     async with httpx.AsyncClient(transport=transport, base_url=BASE, timeout=60) as http:
-        for number in range(3):
+        await http.get("/livez")  # a first request has the names read, which is not to be measured here
+        while runtime.api.state.names.mode is not Mode.CURRENT:
+            await asyncio.sleep(0.1)
+        started()
+        for number in range(4):
             headers = {
                 "authorization": f"Bearer {issuer.token('ana', ['pid:mint'])}",
                 "idempotency-key": f"bench-{number}",
@@ -142,6 +148,12 @@ def _cpu_per_redirect(port: int, process: psutil.Process) -> float:
     return (sum(process.cpu_times()[:2]) - before) / REQUESTS * 1e6
 
 
+def _in_turns(*servers: tuple[int, psutil.Process]) -> list[float]:
+    """The least each of the servers took in three rounds, one after another: they see the same machine."""
+    rounds = [[_cpu_per_redirect(*one) for one in servers] for _ in range(3)]
+    return [min(took) for took in zip(*rounds, strict=True)]
+
+
 def _await_mode(port: int, mode: str) -> None:
     while httpx.get(f"http://127.0.0.1:{port}/mode").text != mode:
         httpx.get(f"http://127.0.0.1:{port}/livez")
@@ -149,6 +161,7 @@ def _await_mode(port: int, mode: str) -> None:
 
 
 def run() -> list[tuple[str, str]]:
+    configure_logging(service="pid", level="error")
     with tempfile.TemporaryDirectory(prefix="indigo-bench-") as folder:
         Path(folder).chmod(0o755)
         with EmbeddedPostgres(Path(folder) / "pg", durable=False) as postgres:
@@ -157,20 +170,24 @@ def run() -> list[tuple[str, str]]:
             asyncio.run(_prepare(url))
             figures = asyncio.run(_load(url, Path(folder)))
             reserve = asyncio.run(_reserve(url, Path(folder)))
-            with server("pid_server.py", "bare", str(NAMES)) as (port, process):
-                bare = _cpu_per_redirect(port, process)
-            with server("pid_server.py", "resolver", url) as (port, process):
+            with (
+                server("pid_server.py", "bare", str(NAMES)) as (bare_port, bare_process),
+                server("pid_server.py", "resolver", url) as (port, process),
+            ):
                 _await_mode(port, "1")
-                ours = _cpu_per_redirect(port, process)
+                bare, ours = _in_turns((bare_port, bare_process), (port, process))
                 postgres.stop()
                 _await_mode(port, "2")
-                alone = _cpu_per_redirect(port, process)
+                bare_again, alone = _in_turns((bare_port, bare_process), (port, process))
     return [
         *figures,
-        (f"{RESERVED} identifiers reserved in one request", f"{reserve:.2f} s"),
+        (f"{RESERVED} identifiers reserved in one request, next to {NAMES}", f"{reserve:.2f} s"),
         ("redirect, bare ASGI application with a dictionary", f"{bare:.0f} µs CPU"),
         ("redirect, resolver", f"{ours:.0f} µs CPU, {ours / bare:.2f}x"),
-        ("redirect, resolver with PostgreSQL stopped, no errors", f"{alone:.0f} µs CPU, {alone / bare:.2f}x"),
+        (
+            "redirect, resolver with PostgreSQL stopped, no errors",
+            f"{alone:.0f} µs CPU, {alone / bare_again:.2f}x",
+        ),
     ]
 
 

@@ -8,7 +8,17 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-BENCHMARKS = ("http_routes", "events", "startup", "tables", "qos_gateway", "qos_recall", "pid_metadata")
+BENCHMARKS = (
+    "http_routes",
+    "events",
+    "startup",
+    "tables",
+    "qos_gateway",
+    "qos_recall",
+    "pid_metadata",
+    "pid_resolver",
+    "pid_registrar",
+)
 
 
 def main(names: list[str]) -> None:

@@ -76,6 +76,7 @@ async def _up(data: DataDirectory, addresses: Addresses, began: float) -> None:
         loop.add_signal_handler(number, stop.set)
     data.create()
     async with database_server(data) as server_url:
+        from indigo_kernel.http.server import started
         from indigo_kernel.logging import configure_logging
 
         from indigo_suite.suite import running
@@ -87,6 +88,7 @@ async def _up(data: DataDirectory, addresses: Addresses, began: float) -> None:
             console.print(f"data in {data.root}; a token: [bold]indigo token --data-dir {data.root}[/]")
             console.print(f"ready in {time.perf_counter() - began:.1f} s at {addresses.front} (Ctrl-C stops it)")
             sys.stdout.flush()
+            started()
             await stop.wait()
             console.print("stopping")
 

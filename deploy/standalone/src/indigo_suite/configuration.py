@@ -39,6 +39,9 @@ def _own(service: str, data: DataDirectory, addresses: Addresses) -> dict[str, A
     match service:
         case "repository":
             return {"storage_dir": data.repository}
+        case "pid":
+            # a folder of the one process that resolves: names are known before PostgreSQL is up
+            return {"resolver_directory": data.names}
         case "integrity":
             return {"repository_url": addresses.of("repository"), "work_dir": data.integrity}
         case "qos-gateway":

@@ -57,12 +57,25 @@ class DataDirectory:
         return self.root / "integrity"
 
     @property
+    def names(self) -> Path:
+        """The names the resolver knows."""
+        return self.root / "names"
+
+    @property
     def log(self) -> Path:
         return self.root / "suite.log"
 
     def create(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
-        for folder in (self.journal.parent, self.issuer, self.repository, self.disk, self.tape, self.integrity):
+        for folder in (
+            self.journal.parent,
+            self.issuer,
+            self.repository,
+            self.disk,
+            self.tape,
+            self.integrity,
+            self.names,
+        ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def secret(self, name: str) -> str:

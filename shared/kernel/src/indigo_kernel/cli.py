@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from indigo_kernel.bus.topology import definitions
 from indigo_kernel.db import migrate as migrations
 from indigo_kernel.db.migrate import SchemaBehind
-from indigo_kernel.http.server import listen, run, serving
+from indigo_kernel.http.server import listen, run, serving, started
 from indigo_kernel.logging import configure_logging
 from indigo_kernel.runtime import Runtime
 from indigo_kernel.settings import ServiceSettings, example_settings, settings_table
@@ -141,6 +141,7 @@ async def _process(settings: ServiceSettings, runtime: Runtime, role: Role | Non
         async with _open_ports(settings, runtime, api=role is None):
             if role is not None:
                 await role()
+            started()
             log.info("process.ready", service=runtime.name, role=role.__name__ if role else "serve")
             await stop.wait()
     finally:
