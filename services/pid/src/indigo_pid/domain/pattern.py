@@ -1,7 +1,7 @@
-"""Regular expressions that people bring, matched in time that grows with the text only.
+r"""Regular expressions that people bring, matched in time that grows with the text only.
 
 RE2 does that; it leaves out what needs going back (back-references, look-around). What there is means what it does
-in Java and Python, with ``\\d \\w \\s`` for ASCII.
+in Java and Python, with ``\d \w \s`` for ASCII.
 """
 
 from __future__ import annotations
