@@ -1,13 +1,20 @@
-"""The media types of CDMI's answers, for the API description."""
+"""The media types of CDMI's requests and answers, for the API description."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from indigo_qos_gateway.api.negotiation import CAPABILITY, CONTAINER, DOMAIN, MULTIPART, OBJECT, QUEUE
-from indigo_qos_gateway.api.schemas import CdmiCapability, CdmiContainer, CdmiDomain, CdmiObject, CdmiQueue
+from indigo_qos_gateway.api.schemas import (
+    CdmiCapability,
+    CdmiContainer,
+    CdmiDomain,
+    CdmiObject,
+    CdmiQueue,
+)
 
 _MODELS: dict[str, type[BaseModel]] = {
     OBJECT: CdmiObject,
@@ -16,6 +23,8 @@ _MODELS: dict[str, type[BaseModel]] = {
     DOMAIN: CdmiDomain,
     CAPABILITY: CdmiCapability,
 }
+
+_BINARY = {"type": "string", "format": "binary"}
 
 
 def answers(
@@ -30,10 +39,23 @@ def answers(
         schema = _schema(_MODELS[cdmi_type])
         content |= {cdmi_type: {"schema": schema}, f"{cdmi_type}+json": {"schema": schema}}
     if parts:
-        content[MULTIPART] = {"schema": {"type": "string", "format": "binary"}}
+        content[MULTIPART] = {"schema": _BINARY}
     if octets:
-        content["*/*"] = {"schema": {"type": "string", "format": "binary"}}
+        content["*/*"] = {"schema": _BINARY}
     return {status: {"description": "In the dialect that was asked for", "content": content}}
+
+
+def bodies(types: Mapping[str, type[BaseModel]], *, octets: bool = False, parts: bool = False) -> dict[str, Any]:
+    """The body of a route that reads it itself: JSON of these types and models, plain bytes, both in parts."""
+    content: dict[str, Any] = {}
+    for cdmi_type, model in types.items():
+        schema = model.model_json_schema(mode="validation")
+        content |= {cdmi_type: {"schema": schema}, f"{cdmi_type}+json": {"schema": schema}}
+    if parts:
+        content[f"{MULTIPART}; boundary=b"] = {"schema": _BINARY}
+    if octets:
+        content["application/octet-stream"] = {"schema": _BINARY}
+    return {"requestBody": {"content": content}}
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:

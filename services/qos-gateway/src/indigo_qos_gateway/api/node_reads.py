@@ -76,6 +76,17 @@ async def queue_json(work: Work, here: Service, node: Node, selection: Selection
     return await _queue(work, here, node, selection, dialect, (), inline=True)
 
 
+async def identity(work: Work, here: Service, node: Node, dialect: Dialect) -> dict[str, str]:
+    """What it is called and where it is; without a container it has an identifier only."""
+    known = {"objectID": node.object_id, "domainURI": dialect.slash(node.domain)}
+    if parent(node.path) != ORPHANS:
+        above = parent(node.path)
+        known["objectName"] = name(node.path)
+        known["parentURI"] = above if above == ROOT else dialect.slash(above)
+        known["parentID"] = await here.gateway.id_of(work, above)
+    return known
+
+
 async def _found(work: Work, node: Node, which: Which | None) -> Sequence[Value]:
     if which is None:
         return ()
@@ -105,18 +116,10 @@ async def _queue(
     *,
     inline: bool,
 ) -> CdmiQueue:
-    fields: dict[str, Any] = {"objectType": QUEUE, "objectID": node.object_id}
-    if parent(node.path) != ORPHANS:
-        above = parent(node.path)
-        fields |= {
-            "objectName": name(node.path),
-            "parentURI": above if above == ROOT else dialect.slash(above),
-            "parentID": await here.gateway.id_of(work, above),
-        }
+    fields: dict[str, Any] = {"objectType": QUEUE, **await identity(work, here, node, dialect)}
     extent = await queue_extent(work, node)
     metadata = {**node.metadata, **shown_status(node.metadata, node.status, node.lost)}
     fields |= {
-        "domainURI": dialect.slash(node.domain),
         "capabilitiesURI": dialect.slash(f"{CAPABILITIES}/queue"),
         "completionStatus": "Complete",
         "metadata": selected(metadata, selection.metadata()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fastapi import Request, Response
 from indigo_contracts.problems import FieldError
@@ -14,8 +15,8 @@ from indigo_qos_gateway.api.cdmi_json import respond
 from indigo_qos_gateway.api.deps import Service, Target
 from indigo_qos_gateway.api.multipart import Parts
 from indigo_qos_gateway.api.negotiation import MULTIPART, OBJECT, QUEUE, Dialect
-from indigo_qos_gateway.api.node_reads import queue_json
-from indigo_qos_gateway.api.schemas import CdmiEnqueue, CdmiQueueWrite, CdmiWrite
+from indigo_qos_gateway.api.node_reads import identity, queue_json
+from indigo_qos_gateway.api.schemas import CdmiEnqueue, CdmiObject, CdmiQueueWrite, CdmiWrite
 from indigo_qos_gateway.application.domains import check_owner
 from indigo_qos_gateway.application.nodes import add_node, change_queue, check_place, get_queue
 from indigo_qos_gateway.application.objects import domain_above
@@ -48,15 +49,17 @@ async def put_reference(
     written: CdmiWrite,
     identifier: str | None,
 ) -> Response:
-    """Make a reference (201 without a body). One that is there is left and removed, not changed."""
+    """Make a reference (201). One that is there is removed, not changed."""
     assert written.reference is not None
     if before is not None:
         raise Conflict(f"{path} is there already")
     target = check_address(written.reference)
     node = await _new_node(here, who, path, NodeKind.REFERENCE, identifier, written.domainURI, {})
     async with here.gateway.work() as work:
-        await add_node(work, _with_target(node, target), who.actor)
-    return Response(status_code=201, headers=dialect.headers)
+        made = await add_node(work, replace(node, target=target), who.actor)
+        fields = await identity(work, here, made, dialect)
+    answer = CdmiObject(**{"objectType": OBJECT, **fields, "reference": target})
+    return respond(answer, dialect, OBJECT, 201)
 
 
 async def put_queue(
@@ -167,12 +170,6 @@ async def _new_node(
             metadata=metadata,
             shown=here.access.places(who),
         )
-
-
-def _with_target(node: Node, target: str) -> Node:
-    return Node(
-        node.object_id, node.path, node.kind, node.domain, node.created_at, {}, target=target, shown=node.shown
-    )
 
 
 def _source(

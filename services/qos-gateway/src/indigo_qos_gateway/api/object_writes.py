@@ -114,8 +114,7 @@ async def put_bytes(put: Put) -> Response:
     if put.about.slash:
         async for _ in values.body_of(put.request):
             raise BadRequest("A container has no value; leave the slash at the end out to store an object")
-        await gateway.put_container(path, Change(), put.before, actor)
-        return Response(status_code=201 if put.before is None else 204, headers=put.dialect.headers)
+        return _changed(put, await gateway.put_container(path, Change(), put.before, actor))
     place = put.request.headers.get("content-range")
     mimetype = put.request.headers.get("content-type") or OCTETS
     change = Change(
@@ -127,8 +126,7 @@ async def put_bytes(put: Put) -> Response:
         span=parse_content_range(place) if place else None,
         partial=put.partial,
     )
-    await gateway.put_object(path, change, put.before, actor)
-    return Response(status_code=201 if put.before is None else 204, headers=put.dialect.headers)
+    return _changed(put, await gateway.put_object(path, change, put.before, actor))
 
 
 async def _put_written(put: Put, written: CdmiWrite, piece: _Piece, *, container: bool) -> Response:
@@ -166,9 +164,7 @@ async def _put_written(put: Put, written: CdmiWrite, piece: _Piece, *, container
             span=piece.span,
         )
         view = await gateway.put_object(path, change, put.before, actor)
-    if put.before is None:
-        return _made(put, view)
-    return Response(status_code=204, headers=put.dialect.headers)
+    return _changed(put, view)
 
 
 async def _put_made(put: Put, written: CdmiWrite, change: Change, kind: ObjectType) -> Response:
@@ -208,6 +204,12 @@ def _source(written: CdmiWrite, name: str) -> str:
     except BadRequest as error:
         error.errors.append(FieldError(pointer=f"/{name}", detail=error.detail, code="path"))
         raise
+
+
+def _changed(put: Put, view: View) -> Response:
+    if put.before is None:
+        return _made(put, view)
+    return Response(status_code=204, headers=put.dialect.headers)
 
 
 def _made(put: Put, view: View) -> Response:

@@ -28,9 +28,10 @@ class _Answer(BaseModel):
 
 
 class CdmiObject(_Answer):
-    """A data object. ``value`` is base64 when a range of it was asked for."""
+    """A data object. ``value`` is base64 when a range of it was asked for; a new reference has ``reference``."""
 
     domainURI: str | None = None  # noqa: N815
+    reference: str | None = None
     capabilitiesURI: str | None = None  # noqa: N815
     completionStatus: str | None = None  # noqa: N815
     mimetype: str | None = None
