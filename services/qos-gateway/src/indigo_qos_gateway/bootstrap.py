@@ -44,6 +44,7 @@ from indigo_qos_gateway.api import (
     routes_transitions,
 )
 from indigo_qos_gateway.api.deps import Service
+from indigo_qos_gateway.api.quick_reads import quick_router
 from indigo_qos_gateway.application import batches as batching
 from indigo_qos_gateway.application import copying
 from indigo_qos_gateway.application.access import Access
@@ -114,6 +115,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         title="Storage quality of service",
         description="Storage classes, transitions and objects over CDMI 1.1.1 and the INDIGO QoS dialect.",
         routers=[
+            quick_router(OWN_NAMES),
             routes_tape.router,
             routes_bulk.router,  # before the transitions: /bulk is not one of them
             routes_transitions.router,

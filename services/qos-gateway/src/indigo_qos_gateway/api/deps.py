@@ -68,12 +68,16 @@ class Target:
     selection: Selection
 
 
-async def _target(request: Request, path: str = "") -> Target:  # noqa: ARG001 - FastAPI documents the parameter
+def target(request: Request) -> Target:
     """The path is read from the raw target: ``%2F`` is no slash, and a slash at the end has a meaning."""
     raw: bytes = request.scope.get("raw_path") or route_path(request.scope).encode()
     prefix: str = request.scope.get("root_path", "")
     found, slash = parse_path(raw.removeprefix(prefix.encode()))
     return Target(found, slash, parse_selection(request.scope["query_string"]))
+
+
+async def _target(request: Request, path: str = "") -> Target:  # noqa: ARG001 - FastAPI documents the parameter
+    return target(request)
 
 
 About = Annotated[Target, Depends(_target)]

@@ -35,6 +35,8 @@ CAPABILITY = "application/cdmi-capability"
 MULTIPART = "multipart/mixed"
 _JSON_TYPES = frozenset({OBJECT, CONTAINER, QUEUE, DOMAIN, CAPABILITY, "application/json", "application/*", "*/*"})
 
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -114,15 +116,19 @@ def bare(media_type: str) -> str:
 class CdmiRoute(APIRoute):
     """Errors in CDMI's form: problem+json, with the version header and the keys KIT's web client reads."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+    def get_route_handler(self) -> Handle:
+        return told(super().get_route_handler())
 
-        async def told(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except DomainError as error:
-                error.extra |= {"error": PROBLEMS[error.slug][1], "message": error.detail}
-                error.headers.setdefault(VERSION_HEADER, _common(request) or UNASKED)
-                raise
 
-        return told
+def told(handle: Handle) -> Handle:
+    """``handle`` with its errors in CDMI's form."""
+
+    async def handled(request: Request) -> Response:
+        try:
+            return await handle(request)
+        except DomainError as error:
+            error.extra |= {"error": PROBLEMS[error.slug][1], "message": error.detail}
+            error.headers.setdefault(VERSION_HEADER, _common(request) or UNASKED)
+            raise
+
+    return handled

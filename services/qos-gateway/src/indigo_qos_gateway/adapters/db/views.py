@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import sqlalchemy as sa
 from indigo_kernel.db.engine import reading
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.db.objects import stored_object
 from indigo_qos_gateway.adapters.db.transfers import transfer_of
 from indigo_qos_gateway.application.ports import Seen
 from indigo_qos_gateway.domain.paths import ROOT, lineage, parent
 
+# The containers of all paths travel in one array, each with the number of its path.
 _FIND = sa.text(
-    "SELECT o.*, (SELECT object_id FROM objects WHERE path = :parent) AS parent_id,"
-    " (SELECT target_class FROM transitions WHERE state IN ('SUBMITTED', 'STARTED') AND path = ANY(:lineage)"
-    "  ORDER BY length(path) DESC LIMIT 1) AS moving_to,"
+    "SELECT o.*,"
+    " (SELECT object_id FROM objects WHERE path = asked.parent) AS parent_id,"
+    " (SELECT target_class FROM unnest(CAST(:numbers AS int[]), CAST(:lineage AS text[])) AS above (number, path)"
+    "  JOIN transitions t ON t.path = above.path AND t.state IN ('SUBMITTED', 'STARTED')"
+    "  WHERE above.number = asked.number ORDER BY length(t.path) DESC LIMIT 1) AS moving_to,"
     " (SELECT array_agg(substr(path, length(parent) + CASE parent WHEN '/' THEN 1 ELSE 2 END)"
-    "  || CASE kind WHEN 'reference' THEN '?' ELSE '' END) FROM nodes WHERE parent = :path) AS nodes,"
-    " (SELECT to_json(t) FROM transfers t WHERE t.path = :path AND t.stage <> 'copied') AS transfer"
-    " FROM objects o WHERE o.path = :path"
+    "  || CASE kind WHEN 'reference' THEN '?' ELSE '' END) FROM nodes WHERE parent = asked.path) AS nodes,"
+    " (SELECT to_json(t) FROM transfers t WHERE t.path = asked.path AND t.stage <> 'copied') AS transfer"
+    " FROM unnest(CAST(:paths AS text[]), CAST(:parents AS text[]))"
+    " WITH ORDINALITY AS asked (path, parent, number)"
+    " JOIN objects o ON o.path = asked.path"
 )
 
 
 class SqlViews:
-    """Implements ``application.ports.Views``."""
+    """Implements ``application.ports.Views``. What many ask for at the same time is one statement."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = reading(engine)
+        self._found = Coalesced(self._find)
 
     async def find(self, path: str) -> Seen | None:
+        return await self._found.get(path)
+
+    async def _find(self, paths: Sequence[str]) -> list[Seen | Exception | None]:
+        distinct = list(dict.fromkeys(paths))
+        above = [(number, each) for number, path in enumerate(distinct, 1) for each in lineage(path)]
         async with self._engine.connect() as conn:
-            found = await conn.execute(
-                _FIND, {"path": path, "parent": parent(path), "lineage": list(lineage(path))}
+            rows = await conn.execute(
+                _FIND,
+                {
+                    "paths": distinct,
+                    "parents": [parent(path) for path in distinct],
+                    "numbers": [number for number, _ in above],
+                    "lineage": [each for _, each in above],
+                },
             )
-            row = found.one_or_none()
-        if row is None or (row.parent_id is None and path != ROOT):
-            return None
-        transfer = transfer_of(row.transfer) if row.transfer else None
-        above = None if path == ROOT else row.parent_id
-        return Seen(stored_object(row), above, row.moving_to, row.nodes or (), transfer)
+            found = {row.path: row for row in rows}
+        return [_seen(path, found.get(path)) for path in paths]
+
+
+def _seen(path: str, row: sa.Row[Any] | None) -> Seen | None:
+    if row is None or (row.parent_id is None and path != ROOT):
+        return None
+    above = None if path == ROOT else row.parent_id
+    transfer = transfer_of(row.transfer) if row.transfer else None
+    return Seen(stored_object(row), above, row.moving_to, row.nodes or (), transfer)

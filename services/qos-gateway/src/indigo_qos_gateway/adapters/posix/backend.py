@@ -10,9 +10,9 @@ from pathlib import Path
 
 import structlog
 from indigo_contracts.qos import Locality
-from indigo_kernel.problems import DomainError
 
 from indigo_qos_gateway.adapters.classes import DISK_ONLY, Place, attributes, offered
+from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.posix.attributes import ExtendedAttributes
 from indigo_qos_gateway.adapters.posix.drives import Drives
 from indigo_qos_gateway.adapters.posix.files import Files, modified
@@ -40,8 +40,8 @@ log = structlog.get_logger()
 class PosixBackend:
     """Implements ``application.ports.Backend`` and ``application.together.Together``.
 
-    Directories are made when they are first used. ``concurrency`` is how many steps of this process copy at the same time. A step that its process did not
-    survive is unknown afterwards; the file system tells how far it came.
+    Directories are made when they are first used. ``concurrency`` is how many threads of this process copy at the
+    same time. A step that its process did not survive is unknown afterwards; the file system tells how far it came.
     """
 
     kind = "POSIX"
@@ -57,6 +57,7 @@ class PosixBackend:
         self._files = Files(self._tree, self._check_readable)
         self._groups = Groups(self._tree, self._files, self._tiers, self._tiers.migrator, self._status_of)
         self._drives = Drives(concurrency, self._groups.bring)
+        self._seen = Coalesced(self._look)
         self._preparing = asyncio.Lock()
         self._prepared = False
 
@@ -68,8 +69,7 @@ class PosixBackend:
         return self._classes
 
     async def status(self, path: str) -> Status:
-        await self._prepare()
-        return await asyncio.to_thread(self._status, path)
+        return await self._seen.get(path)
 
     async def children(self, path: str) -> Sequence[Child]:
         await self._prepare()
@@ -122,8 +122,7 @@ class PosixBackend:
             await self._drives.cancel([step])
 
     async def statuses(self, paths: Sequence[str]) -> Mapping[str, Status | Exception]:
-        await self._prepare()
-        return await asyncio.to_thread(self._statuses, paths)
+        return dict(zip(paths, await self._look(paths), strict=True))
 
     async def begin(self, paths: Sequence[str], target: str) -> Mapping[str, Exception]:
         await self._prepare()
@@ -184,17 +183,18 @@ class PosixBackend:
         self._tape.check()
         return isinstance(self._tree.attributes, ExtendedAttributes)
 
-    def _status(self, path: str) -> Status:
-        with self._tree.opened(path) as fd:
-            return self._status_of(path, fd)
+    async def _look(self, paths: Sequence[str]) -> list[Status | Exception]:
+        await self._prepare()
+        return await asyncio.to_thread(self._statuses, paths)
 
-    def _statuses(self, paths: Sequence[str]) -> dict[str, Status | Exception]:
-        found: dict[str, Status | Exception] = {}
+    def _statuses(self, paths: Sequence[str]) -> list[Status | Exception]:
+        found: list[Status | Exception] = []
         for path in paths:
             try:
-                found[path] = self._status(path)
-            except (DomainError, OSError) as error:
-                found[path] = error
+                with self._tree.opened(path) as fd:
+                    found.append(self._status_of(path, fd))
+            except Exception as error:  # noqa: BLE001 - told to who asked about this path
+                found.append(error)
         return found
 
     def _status_of(self, path: str, fd: int) -> Status:
