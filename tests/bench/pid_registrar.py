@@ -91,7 +91,7 @@ async def _publish(runtime: Runtime, count: int) -> None:
 
 async def _converge(runtime: Runtime, clock: ManualClock) -> float:
     """Work until no job is left; the seconds that took by the service's clock."""
-    (worker,) = runtime.workers
+    worker = runtime.workers[0]
     assert isinstance(worker, Worker)
     began = clock.now()
     while True:

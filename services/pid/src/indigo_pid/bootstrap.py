@@ -31,6 +31,7 @@ from indigo_pid.adapters.crossref.registrar import Crossref
 from indigo_pid.adapters.datacite import DataCite
 from indigo_pid.adapters.db.deposits import DepositWork
 from indigo_pid.adapters.db.index_feed import PostgresFeed
+from indigo_pid.adapters.db.pace import SharedPace
 from indigo_pid.adapters.db.uow import PidWork
 from indigo_pid.adapters.index_file import DiskIndex
 from indigo_pid.api.deps import Deps
@@ -52,7 +53,6 @@ from indigo_pid.consumers.on_record_published import on_record_published
 from indigo_pid.consumers.on_record_reserved import on_record_reserved
 from indigo_pid.consumers.on_record_updated import on_record_updated
 from indigo_pid.consumers.on_record_withdrawn import on_record_withdrawn
-from indigo_pid.domain.bucket import Bucket
 from indigo_pid.sandbox.app import Account, SandboxRegistrar, create_sandbox
 from indigo_pid.sandbox.crossref.app import CrossrefAccount, SandboxCrossref, create_crossref_sandbox
 from indigo_pid.sandbox.crossref.store import CrossrefStore
@@ -105,7 +105,11 @@ def build(
     )
     to_crossref = client(settings.crossref_deposit_url, read_seconds=settings.crossref_seconds)
     to_crossref_rest = client(settings.crossref_list_url, read_seconds=settings.crossref_seconds)
-    bucket = None if settings.datacite_url is None else Bucket(settings.datacite_rate, REGISTRAR_BURST)
+    pace = (
+        None
+        if settings.datacite_url is None
+        else SharedPace(platform.engine, DataCite.name, settings.datacite_rate, REGISTRAR_BURST)
+    )
     crossref = CrossrefClient(
         to_crossref,
         to_crossref_rest,
@@ -118,9 +122,7 @@ def build(
     depositor = Depositor(deposits, crossref, settings.crossref_identity)
     registrars = Registrars(
         [
-            DataCite(
-                to_datacite, platform.clock, settings.datacite_repository, settings.datacite_prefixes, bucket
-            ),
+            DataCite(to_datacite, platform.clock, settings.datacite_repository, settings.datacite_prefixes, pace),
             Crossref(deposits, crossref, settings.crossref_prefixes),
         ]
     )

@@ -97,7 +97,7 @@ class Settings(ServiceSettings):
     datacite_rate: float = Field(
         default=1.5,
         gt=0,
-        description="requests to the registrar a second from each `consume` process, after a burst of 50; the"
+        description="requests to the registrar a second, of all processes together, after a burst of 50; the"
         " sandbox in this service takes what comes",
     )
     crossref_url: AnyHttpUrl | None = Field(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
-from time import monotonic
 from typing import Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -20,8 +19,7 @@ from indigo_kernel.clock import Clock
 from pydantic import BaseModel, ValidationError
 
 from indigo_pid.adapters.asking import ask
-from indigo_pid.application.ports import Reached, RegistrarDown, RemoteDoi, Underway
-from indigo_pid.domain.bucket import Bucket
+from indigo_pid.application.ports import Pace, Reached, RegistrarDown, RemoteDoi, Underway
 from indigo_pid.domain.datacite import problems_of
 from indigo_pid.domain.doi import Doi, DoiState
 
@@ -81,7 +79,7 @@ class _Errors(BaseModel):
 class DataCite:
     """Implements ``application.ports.Registrar``. ``http`` has the base URL, credentials and a time limit.
 
-    ``account`` is the repository whose DOIs are listed. With a ``bucket`` requests wait for its tokens.
+    ``account`` is the repository whose DOIs are listed. With a ``pace`` requests wait for their turn.
     """
 
     name = "datacite"
@@ -92,13 +90,13 @@ class DataCite:
         clock: Clock,
         account: str,
         prefixes: Collection[str],
-        bucket: Bucket | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._http = http
         self._clock = clock
         self._account = account
         self._prefixes = frozenset(prefixes)
-        self._bucket = bucket
+        self._pace = pace
 
     @property
     def prefixes(self) -> Collection[str]:
@@ -151,8 +149,8 @@ class DataCite:
             cursor = following[0] if found and following and following[0] != cursor else None
 
     async def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
-        if self._bucket is not None:
-            await asyncio.sleep(self._bucket.take(monotonic()))
+        if self._pace is not None:
+            await asyncio.sleep(await self._pace.take())
         return await ask(self._http, self._clock, method, path, try_again=TRY_AGAIN, reason=_reason, **content)
 
     @staticmethod

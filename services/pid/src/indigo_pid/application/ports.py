@@ -171,6 +171,14 @@ class RegistrarRefused(Exception):
         self.reason = reason
 
 
+class Pace(Protocol):
+    """How fast a registrar may be asked, by all processes together."""
+
+    async def take(self) -> float:
+        """Take a turn; the seconds until it comes. Turns are given ahead, in order: nobody has to ask again."""
+        ...
+
+
 class Registrar(Protocol):
     """Somebody who registers the DOIs under some prefixes. Asking again for the same does no harm."""
 

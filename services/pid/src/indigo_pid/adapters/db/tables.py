@@ -97,6 +97,13 @@ dois = sa.Table(
     sa.Index("ix_dois_status", "status", "doi"),
 )
 
+registrar_paces = sa.Table(
+    "registrar_paces",
+    metadata,
+    sa.Column("registrar", sa.Text, primary_key=True),
+    sa.Column("full_at", Instant, nullable=False, comment="when its bucket of requests is full again"),
+)
+
 crossref_batches = sa.Table(
     "crossref_batches",
     metadata,
