@@ -11,8 +11,8 @@ HIDDEN = ".indigo"
 
 
 def hidden(name: str) -> bool:
-    """Whether an entry is the gateway's own note and no object."""
-    return name == HIDDEN or name.startswith(HIDDEN + ".")
+    """Whether an entry is no object: the gateway's own note, or a name that would lead elsewhere."""
+    return name in {"", ".", "..", HIDDEN} or name.startswith(HIDDEN + ".") or "/" in name or "\0" in name
 
 
 def checked(path: str) -> str:

@@ -10,13 +10,16 @@ from indigo_kernel.problems import Unavailable
 
 
 def secret(path: Path) -> str:
-    """The secret in a file, without line ends around it. Raises ``Unavailable`` when it cannot be read."""
+    """The secret in a file, without line ends around it. Raises ``Unavailable`` when it cannot be used."""
     try:
         text = path.read_text().strip()
     except (OSError, UnicodeDecodeError):
         raise Unavailable(f"The secret file {path.name} cannot be read") from None
     if not text:
         raise Unavailable(f"The secret file {path.name} is empty")
+    if not (text.isascii() and text.isprintable()):
+        # An HTTP library would tell the whole value in its error.
+        raise Unavailable(f"The secret file {path.name} holds more than one line of ASCII")
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -10,14 +11,28 @@ from typing import Any
 import httpx
 from indigo_kernel.problems import Unavailable
 
+from indigo_qos_gateway.adapters.doubt import Doubt
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 
 SECONDS = 30.0
-"""How long one answer may take; a body that flows may take longer."""
+"""How long a system may be silent."""
+
+MOST_BYTES = 32 << 20
+"""Of an answer that is read as a whole: listings and documents, not files."""
+
+_TIMES = 10
+"""How many times as long an answer may take that comes in drops."""
+_REDIRECTS = 3
+_ENCODED = {b"content-encoding", b"transfer-encoding"}
+_RETRY_DIGITS = 5
 
 
 class Remote:
-    """Requests to one system. ``name`` is that of the back-end, for messages. Redirects are not followed."""
+    """Requests to one system. ``name`` is that of the back-end, for messages.
+
+    Redirects are followed for the bytes of files alone (``stream``), and the credentials stay behind when one
+    leads to another host. A system that did not answer the last time is tried by one caller at a time.
+    """
 
     def __init__(
         self,
@@ -26,9 +41,14 @@ class Remote:
         auth: httpx.Auth | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         seconds: float = SECONDS,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self.name = name
-        self._http = httpx.AsyncClient(auth=auth, transport=transport, timeout=seconds)
+        self._seconds = seconds
+        self._most_bytes = most_bytes
+        self._auth = auth
+        self._doubt = Doubt(name)
+        self._http = httpx.AsyncClient(transport=transport, timeout=seconds)
 
     async def send(
         self, method: str, url: str, *, path: str | None = None, also: Collection[int] = (), **request: Any
@@ -37,10 +57,17 @@ class Remote:
 
         Raises ``ObjectNotFound`` for a 404 when ``path`` says what was asked for, else ``Unavailable``.
         """
+        sending = self._http.build_request(method, url, **request)
+        # How long a file takes to be sent is up to its size.
+        limit = None if isinstance(request.get("content"), AsyncIterator) else self._seconds * _TIMES
         try:
-            response = await self._http.request(method, url, **request)
+            with self._doubt.asking():
+                async with _timeouts(limit):
+                    response = await self._whole(await self._http.send(sending, auth=self._auth, stream=True))
+        except TimeoutError:
+            raise Unavailable(f"{self.name} did not answer in time") from None
         except httpx.HTTPError as error:
-            raise self._silent(error) from error
+            raise self._silent(error) from None
         self._check(response, path, also)
         return response
 
@@ -49,14 +76,24 @@ class Remote:
         self, method: str, url: str, *, path: str | None = None, also: Collection[int] = (), **request: Any
     ) -> AsyncIterator[httpx.Response]:
         """The same with a body that is read in the block."""
+        sending = self._http.build_request(method, url, **request)
         try:
-            async with self._http.stream(method, url, **request) as response:
-                if not response.is_success:
-                    await response.aread()
-                self._check(response, path, also)
-                yield response
+            with self._doubt.asking():
+                async with _timeouts(self._seconds * _TIMES):
+                    response = await self._found(sending)
+        except TimeoutError:
+            raise Unavailable(f"{self.name} did not answer in time") from None
         except httpx.HTTPError as error:
-            raise self._silent(error) from error
+            raise self._silent(error) from None
+        try:
+            if not response.is_success:
+                response = await self._whole(response)
+            self._check(response, path, also)
+            yield response
+        except httpx.HTTPError as error:
+            raise self._silent(error) from None
+        finally:
+            await response.aclose()
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -72,7 +109,7 @@ class Remote:
         """The JSON of an answer. Raises ``Unavailable`` when it is none."""
         try:
             return response.json()
-        except (json.JSONDecodeError, UnicodeDecodeError):
+        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
             raise self.strange(response) from None
 
     def strange(self, response: httpx.Response) -> Unavailable:
@@ -81,6 +118,36 @@ class Remote:
             f"{self.name} answered {response.status_code} to {response.request.method} with something unexpected"
         )
 
+    async def _found(self, sending: httpx.Request) -> httpx.Response:
+        """The answer at the end of redirects, as doors give them to those who ask for a file's bytes."""
+        home = _origin(sending.url)
+        for _ in range(_REDIRECTS):
+            auth = self._auth if _origin(sending.url) == home else None
+            response = await self._http.send(sending, auth=auth, stream=True)
+            if response.next_request is None or sending.method not in {"GET", "HEAD"}:
+                return response
+            await response.aclose()
+            following = response.next_request
+            if following.url.scheme not in {"http", "https"}:
+                raise self.strange(response)
+            for header in ("authorization", "token", "x-auth-token", "cookie"):
+                following.headers.pop(header, None)
+            sending = following
+        raise Unavailable(f"{self.name} redirects more than {_REDIRECTS} times")
+
+    async def _whole(self, response: httpx.Response) -> httpx.Response:
+        """The answer with its body. Raises ``Unavailable`` for one that is too large."""
+        body = bytearray()
+        try:
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > self._most_bytes:
+                    raise Unavailable(f"{self.name} answered with more than {self._most_bytes} bytes")
+        finally:
+            await response.aclose()
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _ENCODED]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=response.request)
+
     def _check(self, response: httpx.Response, path: str | None, also: Collection[int]) -> None:
         if response.is_success or response.status_code in also:
             return
@@ -88,11 +155,27 @@ class Remote:
             raise ObjectNotFound(path)
         if response.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
             raise Unavailable(f"{self.name} does not accept the gateway's credentials")
-        retry = response.headers.get("retry-after")
+        retry = response.headers.get("retry-after", "")
+        known = retry.isascii() and retry.isdigit() and len(retry) <= _RETRY_DIGITS
         raise Unavailable(
             f"{self.name} answered {response.status_code} to {response.request.method}",
-            headers={"retry-after": retry} if retry else None,
+            headers={"retry-after": retry} if known else None,
         )
 
     def _silent(self, error: httpx.HTTPError) -> Unavailable:
+        """Without the cause: it may name addresses and headers."""
         return Unavailable(f"{self.name} did not answer: {type(error).__name__}")
+
+
+@asynccontextmanager
+async def _timeouts(seconds: float | None) -> AsyncIterator[None]:
+    """One kind of error for every answer that does not come in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except httpx.TimeoutException:
+        raise TimeoutError from None
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port

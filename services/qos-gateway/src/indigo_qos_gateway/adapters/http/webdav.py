@@ -46,7 +46,8 @@ class WebDav:
         """What is in a collection. Raises ``ObjectNotFound``."""
         response = await self._propfind(path, "1")
         own = unquote(urlsplit(self._address(path)).path).rstrip("/")
-        return [entry for address, entry in self._entries(response) if address != own]
+        # What is elsewhere is no entry of this collection, whoever says so.
+        return [entry for address, entry in self._entries(response) if address == f"{own}/{entry.name}"]
 
     async def read(self, path: str, start: int, stop: int | None) -> AsyncIterator[bytes]:
         """Raises ``ObjectNotFound``."""

@@ -17,6 +17,7 @@ from indigo_qos_gateway.adapters.posix.attributes import SHA256
 from indigo_qos_gateway.adapters.posix.files import Files, is_directory, modified
 from indigo_qos_gateway.adapters.posix.tree import Tree
 from indigo_qos_gateway.adapters.steps import Steps
+from indigo_qos_gateway.adapters.threads import Threads
 from indigo_qos_gateway.domain.errors import Impossible, ObjectNotFound, Offline, StorageDamage
 from indigo_qos_gateway.domain.storage import (
     Attribute,
@@ -79,7 +80,8 @@ class MountedBackend:
         self._root = root
         self._manager = manager
         self._tree = Tree(root, _NoCopies())
-        self._files = Files(self._tree, _readable)
+        self._threads = Threads(name)
+        self._files = Files(self._tree, _readable, self._threads)
         self._steps = Steps(concurrency)
         self._preparing = asyncio.Lock()
         self._prepared = False
@@ -93,7 +95,7 @@ class MountedBackend:
 
     async def status(self, path: str) -> Status:
         await self._prepare()
-        info, container_class = await asyncio.to_thread(self._stat, path)
+        info, container_class = await self._threads.look(self._stat, path)
         if container_class is not None:
             return Status(
                 path=path,
@@ -112,7 +114,7 @@ class MountedBackend:
             locality=seen.locality,
             size=info.st_size,
             modified=modified(info),
-            sha256=await asyncio.to_thread(self._recorded, path),
+            sha256=await self._threads.look(self._recorded, path),
             recalling=seen.recalling,
             provided=self._provided(seen.storage_class),
         )
@@ -180,16 +182,17 @@ class MountedBackend:
 
     async def close(self) -> None:
         await self._steps.close()
+        self._threads.close()
 
     async def _prepare(self) -> None:
         async with self._preparing:
             if not self._prepared:
-                await asyncio.to_thread(self._tree.prepare)
-                await asyncio.to_thread(self._tree.sweep)
+                await self._threads.look(self._tree.prepare)
+                await self._threads.look(self._tree.sweep)
                 self._prepared = True
 
     async def _bring(self, path: str, target: str) -> None:
-        if await asyncio.to_thread(self._files.set_container_class, path, target):
+        if await self._threads.change(self._files.set_container_class, path, target):
             return
         real = self._real(path)
         seen = await self._manager.seen(real)
@@ -199,7 +202,7 @@ class MountedBackend:
             raise Impossible(f"{self.name} has no way from {seen.storage_class} to {target}")
         if seen.locality in {Locality.DISK, Locality.DISK_AND_TAPE}:
             # On tape nobody can compute it.
-            await asyncio.to_thread(self._record, path, await self._hashed(path))
+            await self._threads.change(self._record, path, await self._hashed(path))
         await self._manager.bring(real, target, seen)
         now = await self._manager.seen(real)
         if now.storage_class != target:

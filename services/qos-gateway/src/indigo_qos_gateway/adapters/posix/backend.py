@@ -21,6 +21,7 @@ from indigo_qos_gateway.adapters.posix.seen import look
 from indigo_qos_gateway.adapters.posix.tape import TapeTier, write_all
 from indigo_qos_gateway.adapters.posix.tiers import Tiers
 from indigo_qos_gateway.adapters.posix.tree import Tree
+from indigo_qos_gateway.adapters.threads import Threads
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, Offline, StorageDamage
 from indigo_qos_gateway.domain.storage import (
@@ -54,7 +55,8 @@ class PosixBackend:
         self._tape = TapeTier(tape)
         self._tree = Tree(disk, self._tape)
         self._tiers = Tiers(self._tree, self._tape)
-        self._files = Files(self._tree, self._check_readable)
+        self._threads = Threads(name)
+        self._files = Files(self._tree, self._check_readable, self._threads)
         self._groups = Groups(self._tree, self._files, self._tiers, self._tiers.migrator, self._status_of)
         self._drives = Drives(concurrency, self._groups.bring)
         self._seen = Coalesced(self._look)
@@ -94,7 +96,7 @@ class PosixBackend:
 
     async def digest(self, path: str) -> str:
         await self._prepare()
-        return await asyncio.to_thread(self._tiers.digest, path, _go_on)
+        return await self._threads.change(self._tiers.digest, path, _go_on)
 
     async def start(self, path: str, target: str) -> str:
         await self._prepare()
@@ -150,7 +152,7 @@ class PosixBackend:
     async def health(self) -> BackendHealth:
         try:
             await self._prepare()
-            extended = await asyncio.to_thread(self._check)
+            extended = await self._threads.look(self._check)
         except OSError as error:
             log.warning("backend.unusable", backend=self.name, error=str(error))
             return BackendHealth(usable=False, notes=("a directory of the tiers cannot be used",))
@@ -161,13 +163,14 @@ class PosixBackend:
 
     async def close(self) -> None:
         await self._drives.close()
+        self._threads.close()
 
     async def _prepare(self) -> None:
         if self._prepared:
             return
         async with self._preparing:
             if not self._prepared:
-                await asyncio.to_thread(self._prepare_now)
+                await self._threads.change(self._prepare_now)
                 self._prepared = True
 
     def _prepare_now(self) -> None:
@@ -185,7 +188,7 @@ class PosixBackend:
 
     async def _look(self, paths: Sequence[str]) -> list[Status | Exception]:
         await self._prepare()
-        return await asyncio.to_thread(self._statuses, paths)
+        return await self._threads.look(self._statuses, paths)
 
     def _statuses(self, paths: Sequence[str]) -> list[Status | Exception]:
         found: list[Status | Exception] = []

@@ -17,6 +17,7 @@ from indigo_qos_gateway.adapters.posix.attributes import CLASS
 from indigo_qos_gateway.adapters.posix.listings import Listings
 from indigo_qos_gateway.adapters.posix.tape import CHUNK, write_all
 from indigo_qos_gateway.adapters.posix.tree import Tree
+from indigo_qos_gateway.adapters.threads import Threads
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.paths import ROOT, join
 from indigo_qos_gateway.domain.storage import Child, Content
@@ -29,23 +30,24 @@ CheckReadable = Callable[[str, int], None]
 
 
 class Files:
-    """The files below a tree. ``check_readable`` is asked before a file is read."""
+    """The files below a tree. ``check_readable`` is asked before a file is read; it happens in ``threads``."""
 
-    def __init__(self, tree: Tree, check_readable: CheckReadable) -> None:
+    def __init__(self, tree: Tree, check_readable: CheckReadable, threads: Threads) -> None:
         self._tree = tree
         self._check_readable = check_readable
+        self._threads = threads
         self._listings = Listings(tree)
 
     async def children(self, path: str) -> Sequence[Child]:
-        return await asyncio.to_thread(self._listings.of, path)
+        return await self._threads.look(self._listings.of, path)
 
     async def read(self, path: str, start: int, stop: int | None) -> AsyncIterator[bytes]:
-        fd = await asyncio.to_thread(self._open_data, path)
+        fd = await self._threads.look(self._open_data, path)
         try:
             offset = start
             while stop is None or offset < stop:
                 most = CHUNK if stop is None else min(CHUNK, stop - offset)
-                chunk = await settled(os.pread, fd, most, offset)
+                chunk = await self._threads.change(os.pread, fd, most, offset)
                 if not chunk:
                     return
                 offset += len(chunk)
@@ -59,21 +61,21 @@ class Files:
         with self._tree.draft() as (draft, fd):
             digest, size = hashlib.sha256(), 0
             async for chunk in chunks:
-                await settled(write_all, fd, chunk)
+                await self._threads.change(write_all, fd, chunk)
                 digest.update(chunk)
                 size += len(chunk)
             content = Content(size, digest.hexdigest())
             check_expected(path, content, expected)
-            await settled(self._put, draft, fd, path)
+            await self._threads.change(self._put, draft, fd, path)
         return content
 
     async def make_container(self, path: str) -> bool:
-        return await asyncio.to_thread(self._make_container, path)
+        return await self._threads.change(self._make_container, path)
 
     async def delete(self, path: str) -> None:
         if path == ROOT:
             raise Conflict("The root is always there")
-        await asyncio.to_thread(self._delete, path)
+        await self._threads.change(self._delete, path)
 
     def container_class(self, fd: int) -> str | None:
         """The class noted for an open directory."""
