@@ -54,9 +54,7 @@ async def transfer(
     only, ``Conflict`` for a container in itself, and of a move ``Forbidden`` for what is retained.
     """
     status = await _checked(gateway, kind, source, path)
-    total = 0
-    async for _ in _tree(gateway, status):
-        total += 1
+    total = await _count(gateway, status, AT_ONCE)
     short = total <= AT_ONCE
     if not short:
         await gateway.put_container(path, await _given(gateway, source, change), None, actor)
@@ -67,7 +65,7 @@ async def transfer(
         path=path,
         wish=_wish(change),
         actor=(actor.iss, actor.sub) if actor else None,
-        total=total,
+        total=total if short else 0,  # the worker counts the rest
     )
     async with gateway.work() as work:
         await work.alone("transfers")
@@ -128,6 +126,9 @@ class Transfers:
         status = await self.gateway.exists(transfer.source)
         if status is None:
             raise ObjectNotFound(transfer.source)
+        if not transfer.total:
+            transfer = replace(transfer, total=await _count(self.gateway, status))
+            await self._note(transfer, 0)
         wished, noted, done = _change(transfer.wish), time.monotonic(), 0
         plain = Change(groups=wished.groups, operator=wished.operator)
         async for each in _tree(self.gateway, status):
@@ -160,7 +161,7 @@ class Transfers:
         async with self.gateway.work() as work:
             current = await work.transfers.get(transfer.id, for_update=True)
             if current is not None and current.stage is TransferStage.COPYING:
-                await work.transfers.save(replace(current, done=done))
+                await work.transfers.save(replace(current, done=done, total=transfer.total))
 
     async def _switch(self, transfer: Transfer) -> bool:
         """Everything is there: tell it, and of a move give it the identities. False when somebody else did."""
@@ -214,6 +215,17 @@ async def _tree(gateway: Gateway, status: Status) -> AsyncIterator[Status]:
             if inner is not None:  # else it was removed since the listing
                 async for each in _tree(gateway, inner):
                     yield each
+
+
+async def _count(gateway: Gateway, status: Status, limit: int | None = None) -> int:
+    """How many objects and containers are at a path and in it; no further than just above ``limit``."""
+    count, containers = 1, [status.path] if status.object_type is ObjectType.CONTAINER else []
+    while containers and (limit is None or count <= limit):
+        container = containers.pop()
+        children = await gateway.mounts.children(container)
+        count += len(children)
+        containers += [join(container, each.name) for each in children if each.object_type is ObjectType.CONTAINER]
+    return count
 
 
 async def _given(gateway: Gateway, source: str, change: Change) -> Change:
