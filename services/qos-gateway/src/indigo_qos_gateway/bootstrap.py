@@ -44,6 +44,7 @@ from indigo_qos_gateway.api import (
     routes_transitions,
 )
 from indigo_qos_gateway.api.deps import Service
+from indigo_qos_gateway.api.media import describe
 from indigo_qos_gateway.api.quick_reads import quick_router
 from indigo_qos_gateway.application import batches as batching
 from indigo_qos_gateway.application import copying
@@ -128,6 +129,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         streams=_streams,
         receives=[*consumers, *told],
     )
+    describe(api.openapi())
     chooser = Chooser(mounts, rules)
     timers = Timers(work, chooser)
     gateway = Gateway(work, mounts, settings.cdmi_enterprise_number, chooser, timers, SqlViews(platform.engine))

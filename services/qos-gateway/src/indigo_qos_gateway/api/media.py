@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -12,17 +11,26 @@ from indigo_qos_gateway.api.schemas import (
     CdmiCapability,
     CdmiContainer,
     CdmiDomain,
+    CdmiDomainWrite,
+    CdmiEnqueue,
     CdmiObject,
     CdmiQueue,
+    CdmiQueueWrite,
+    CdmiWrite,
 )
 
-_MODELS: dict[str, type[BaseModel]] = {
+Models = dict[str, type[BaseModel]]
+
+_ANSWERS: Models = {
     OBJECT: CdmiObject,
     CONTAINER: CdmiContainer,
     QUEUE: CdmiQueue,
     DOMAIN: CdmiDomain,
     CAPABILITY: CdmiCapability,
 }
+WRITES: Models = {OBJECT: CdmiWrite, CONTAINER: CdmiWrite, QUEUE: CdmiQueueWrite}
+APPENDS: Models = {OBJECT: CdmiWrite, QUEUE: CdmiEnqueue}
+DOMAIN_WRITES: Models = {DOMAIN: CdmiDomainWrite, OBJECT: CdmiDomainWrite}
 
 _BINARY = {"type": "string", "format": "binary"}
 
@@ -34,10 +42,7 @@ def answers(
 
     ``octets`` are the plain bytes of an object, of whatever type they are; ``parts`` is JSON and the bytes.
     """
-    content: dict[str, Any] = {}
-    for cdmi_type in types:
-        schema = _schema(_MODELS[cdmi_type])
-        content |= {cdmi_type: {"schema": schema}, f"{cdmi_type}+json": {"schema": schema}}
+    content = _json({each: _ANSWERS[each] for each in types})
     if parts:
         content[MULTIPART] = {"schema": _BINARY}
     if octets:
@@ -45,18 +50,29 @@ def answers(
     return {status: {"description": "In the dialect that was asked for", "content": content}}
 
 
-def bodies(types: Mapping[str, type[BaseModel]], *, octets: bool = False, parts: bool = False) -> dict[str, Any]:
-    """The body of a route that reads it itself: JSON of these types and models, plain bytes, both in parts."""
-    content: dict[str, Any] = {}
-    for cdmi_type, model in types.items():
-        schema = model.model_json_schema(mode="validation")
-        content |= {cdmi_type: {"schema": schema}, f"{cdmi_type}+json": {"schema": schema}}
-    if parts:
-        content[f"{MULTIPART}; boundary=b"] = {"schema": _BINARY}
-    if octets:
-        content["application/octet-stream"] = {"schema": _BINARY}
+def bodies(models: Models, *, values: bool = False) -> dict[str, Any]:
+    """The body of a route that reads it itself: JSON, and with ``values`` plain bytes, or both in parts."""
+    content = _json(models)
+    if values:
+        content |= {
+            f"{MULTIPART}; boundary=b": {"schema": _BINARY},
+            "application/octet-stream": {"schema": _BINARY},
+        }
     return {"requestBody": {"content": content}}
 
 
-def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema(mode="serialization")
+def describe(document: dict[str, Any]) -> None:
+    """Add the schemas ``answers`` and ``bodies`` name to an API description."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for model in _ANSWERS.values():
+        schemas[model.__name__] = model.model_json_schema(mode="serialization")
+    for model in (CdmiWrite, CdmiQueueWrite, CdmiEnqueue, CdmiDomainWrite):
+        schemas[model.__name__] = model.model_json_schema(mode="validation")
+
+
+def _json(models: Models) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    for media_type, model in models.items():
+        schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+        content |= {media_type: {"schema": schema}, f"{media_type}+json": {"schema": schema}}
+    return content

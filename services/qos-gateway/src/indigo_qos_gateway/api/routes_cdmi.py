@@ -19,12 +19,11 @@ from indigo_kernel.problems import (
     Unauthenticated,
     Unavailable,
 )
-from pydantic import BaseModel
 
 from indigo_qos_gateway.api import negotiation
 from indigo_qos_gateway.api.cdmi_json import lists_children
 from indigo_qos_gateway.api.deps import About, Here, Service, Target
-from indigo_qos_gateway.api.media import answers, bodies
+from indigo_qos_gateway.api.media import APPENDS, WRITES, answers, bodies
 from indigo_qos_gateway.api.negotiation import CONTAINER, MULTIPART, OBJECT, QUEUE, CdmiRoute, negotiate
 from indigo_qos_gateway.api.node_reads import node_response, redirect
 from indigo_qos_gateway.api.node_writes import enqueue_values, put_queue, remove_values
@@ -32,7 +31,6 @@ from indigo_qos_gateway.api.object_reads import check_slash, view_response
 from indigo_qos_gateway.api.object_writes import ALL, Put, put_bytes, put_json, put_parts
 from indigo_qos_gateway.api.routes_capabilities import capability_response
 from indigo_qos_gateway.api.routes_domains import domain_by_id
-from indigo_qos_gateway.api.schemas import CdmiEnqueue, CdmiQueueWrite, CdmiWrite
 from indigo_qos_gateway.application.capabilities import capabilities
 from indigo_qos_gateway.application.nodes import find_node, remove_node
 from indigo_qos_gateway.domain.errors import ObjectNotFound
@@ -45,7 +43,6 @@ TREE = "/{path:tree}"
 
 BY_ID = f"{ORPHANS}/"
 
-_WRITTEN: dict[str, type[BaseModel]] = {OBJECT: CdmiWrite, CONTAINER: CdmiWrite, QUEUE: CdmiQueueWrite}
 _REDIRECT: dict[int | str, dict[str, Any]] = {302: {"description": "A reference; `Location` is where it leads"}}
 
 router = APIRouter(
@@ -107,7 +104,7 @@ async def read_object(request: Request, here: Here, who: Who, about: About) -> R
     | answers(201, OBJECT, CONTAINER, QUEUE)
     | answers(202, CONTAINER)
     | _REDIRECT,
-    openapi_extra=bodies(_WRITTEN, octets=True, parts=True),
+    openapi_extra=bodies(WRITES, values=True),
 )
 async def write_object(request: Request, here: Here, who: Who, about: About) -> Response:
     """Create (201) or change (204) a data object, a container or a queue.
@@ -136,7 +133,7 @@ async def write_object(request: Request, here: Here, who: Who, about: About) -> 
     TREE,
     status_code=204,
     responses=responses(Conflict, TooLarge) | _REDIRECT,
-    openapi_extra=bodies(_WRITTEN),
+    openapi_extra=bodies(WRITES),
 )
 async def update_object(request: Request, here: Here, who: Who, about: About) -> Response:
     """Change parts of what is there (CDMI 2.0): the metadata given are set, those given as null are removed.
@@ -168,7 +165,7 @@ async def update_object(request: Request, here: Here, who: Who, about: About) ->
     | answers(201, OBJECT, QUEUE)
     | {204: {"description": "The values are in the queue"}}
     | _REDIRECT,
-    openapi_extra=bodies({OBJECT: CdmiWrite, QUEUE: CdmiEnqueue}, octets=True, parts=True),
+    openapi_extra=bodies(APPENDS, values=True),
 )
 async def create_object(request: Request, here: Here, who: Who, about: About) -> Response:
     """A new data object, queue or reference named by its identifier (CDMI 1.1.1, clauses 6.3, 9.6 and 9.7).

@@ -23,7 +23,7 @@ from indigo_kernel.problems import (
 from indigo_qos_gateway.api import negotiation, values
 from indigo_qos_gateway.api.cdmi_json import children_fields, respond
 from indigo_qos_gateway.api.deps import About, Here, Service, Target
-from indigo_qos_gateway.api.media import answers, bodies
+from indigo_qos_gateway.api.media import DOMAIN_WRITES, answers, bodies
 from indigo_qos_gateway.api.negotiation import CONTAINER, DOMAIN, OBJECT, CdmiRoute, Dialect, negotiate
 from indigo_qos_gateway.api.schemas import CdmiContainer, CdmiDomain, CdmiDomainWrite, CdmiObject
 from indigo_qos_gateway.application.documents import instant
@@ -67,7 +67,7 @@ async def read_domain(request: Request, here: Here, about: About) -> Response:
     response_class=Response,
     response_model=None,
     responses=responses(Conflict, TooLarge) | answers(201, DOMAIN, OBJECT),
-    openapi_extra=bodies({DOMAIN: CdmiDomainWrite, OBJECT: CdmiDomainWrite}),
+    openapi_extra=bodies(DOMAIN_WRITES),
 )
 async def write_domain(request: Request, here: Here, who: Who, about: About) -> Response:
     """Create (201) or change (204) a domain, or make a group a member of one (`operator`)."""
