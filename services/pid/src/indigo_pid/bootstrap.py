@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -61,6 +62,9 @@ from indigo_pid.sandbox.store import SandboxStore
 from indigo_pid.settings import CROSSREF_SANDBOX_PATH, SANDBOX_PATH, Settings
 from indigo_pid.web.fast_resolver import FastResolver
 from indigo_pid.web.resolver import resolver_routes
+
+CROSSREF_LAG = timedelta(days=1)
+"""How long Crossref's REST API may not know of a deposit that was processed."""
 
 REGISTRAR_BURST = 50
 """Requests to a registrar that may come at once: a deposit is registered at once, a thousand are not."""
@@ -123,7 +127,12 @@ def build(
     registrars = Registrars(
         [
             DataCite(to_datacite, platform.clock, settings.datacite_repository, settings.datacite_prefixes, pace),
-            Crossref(deposits, crossref, settings.crossref_prefixes),
+            Crossref(
+                deposits,
+                crossref,
+                settings.crossref_prefixes,
+                lag=timedelta(0) if settings.crossref_url is None else CROSSREF_LAG,
+            ),
         ]
     )
     deps = Deps(work, rules, registrars)

@@ -9,18 +9,20 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
+import sqlalchemy as sa
 from indigo_contracts.repository import RecordPublished, RecordState, RecordUpdated, RecordWithdrawn
 from indigo_kernel.clock import ManualClock
 from indigo_kernel.db.engine import create_engine
 from indigo_kernel.http.server import listen, serving
 from indigo_pid.adapters.crossref.registrar import NOT_HIDDEN
+from indigo_pid.bootstrap import CROSSREF_LAG
 from indigo_pid.sandbox.app import Account, SandboxRegistrar, create_sandbox
 from indigo_pid.sandbox.crossref.app import CrossrefAccount, SandboxCrossref, create_crossref_sandbox
 from indigo_pid.sandbox.crossref.processing import Work
 from indigo_pid.sandbox.crossref.store import CrossrefStore
 from indigo_pid.sandbox.faults import Faults, FaultyRegistrar
 from indigo_pid.sandbox.store import SandboxStore
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 
 PREFIX = "10.5072"
 PASSWORD = "a password nobody may see"
@@ -122,6 +124,7 @@ class RegistrarContract:
         assert (seen["status"], seen["observed_state"]) == ("done", "registered")
         assert (await self.remote(door, doi))["url"] == (await pid.identifier_of("r1"))["resolver_url"]
         assert len(await pid.facts("pid.doi.hidden.v1")) == 1
+        pid.clock.advance(CROSSREF_LAG)
         report = await pid.http.get("/api/dois/drift", headers=pid.auth("operator"))
         assert (report.json()["compared"], report.json()["items"]) == (1, [])
 
@@ -248,6 +251,24 @@ class TestCrossref(RegistrarContract):
         async with CrossrefStore(door.engine, door.clock).open() as desk:
             await desk.write(Work(doi, "https://elsewhere.example.org/", "Mine", "dataset"), 9_999_999_999_999_999)
         return "previously submitted version"
+
+    async def test_its_list_may_lag_behind(self, pid, door, doi):
+        await pid.settle()
+        async with door.engine.begin() as conn:
+            await conn.execute(sa.text("DELETE FROM sandbox_works"))
+
+        async def drift():
+            found = (await pid.http.get("/api/dois/drift", headers=pid.auth("operator"))).json()
+            return found["in_progress"], found["counts"]["missing"]
+
+        assert await drift() == (1, 0)
+        pid.clock.advance(CROSSREF_LAG)
+        assert await drift() == (0, 1)
+
+    async def test_a_page_that_shows_the_password_is_not_shown(self, pid, door, doi):
+        door.app = PlainTextResponse(f"500 at ?usr=role&pwd={PASSWORD}", 500)
+        await self.try_once(pid)
+        assert "500 at ?usr=role&pwd=…" in (await pid.doi("r1"))["reason"]
 
     async def test_it_says_that_it_hides_nothing(self, pid, door, doi, record):
         await pid.settle()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -83,6 +83,7 @@ class DataCite:
     """
 
     name = "datacite"
+    lag = timedelta(0)
 
     def __init__(
         self,

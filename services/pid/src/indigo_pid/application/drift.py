@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from indigo_kernel.auth.principal import Principal
@@ -51,7 +52,8 @@ class DriftReport:
     remote: int = 0
     compared: int = 0
     in_progress: int = 0
-    """Listed by a registrar, and its registration here is not done: no difference yet."""
+    """Their registration here is not done, or so young that the registrar's list need not show it: no difference
+    yet."""
     complete: bool = True
     unreachable: dict[str, str] = field(default_factory=dict)
     """Registrars that could not be asked, and why."""
@@ -90,10 +92,11 @@ async def _compare_all(work: NewWork, report: DriftReport, registrar: Registrar)
     pages = 0
     async for page in registrar.listed():
         async with work() as reading:
+            since = reading.now - registrar.lag
             known = {one.doi: one for one in await reading.dois.named([each.doi for each in page])}
         for remote in page:
             seen.add(remote.doi)
-            _compare(report, registrar, remote, known.get(remote.doi))
+            _compare(report, registrar, remote, known.get(remote.doi), since)
         report.remote += len(page)
         pages += 1
         if pages == MAX_PAGES:
@@ -102,14 +105,16 @@ async def _compare_all(work: NewWork, report: DriftReport, registrar: Registrar)
     await _missing(work, report, registrar, seen)
 
 
-def _compare(report: DriftReport, registrar: Registrar, remote: RemoteDoi, wanted: Doi | None) -> None:
+def _compare(
+    report: DriftReport, registrar: Registrar, remote: RemoteDoi, wanted: Doi | None, since: datetime
+) -> None:
     def differs(difference: Difference, here: str | None, there: str | None) -> None:
         report.note(Drift(remote.doi, registrar.name, difference, here, there))
 
     if wanted is None:
         differs(Difference.UNKNOWN, None, None if remote.state is None else remote.state.value)
         return
-    if wanted.status is not DoiStatus.DONE:
+    if wanted.status is not DoiStatus.DONE or _is_younger(wanted, since):
         report.in_progress += 1
         return
     report.compared += 1
@@ -124,10 +129,20 @@ async def _missing(work: NewWork, report: DriftReport, registrar: Registrar, see
     after: str | None = None
     while True:
         async with work() as reading:
+            since = reading.now - registrar.lag
             done: Sequence[Doi] = await reading.dois.listed(DoiStatus.DONE, after=after, limit=_BATCH)
         for doi in done:
-            if doi.doi not in seen and doi.doi.partition("/")[0] in registrar.prefixes:
+            if doi.doi in seen or doi.doi.partition("/")[0] not in registrar.prefixes:
+                continue
+            if _is_younger(doi, since):
+                report.in_progress += 1
+            else:
                 report.note(Drift(doi.doi, registrar.name, Difference.MISSING, doi.desired.value, None))
         if len(done) < _BATCH:
             return
         after = done[-1].doi
+
+
+def _is_younger(doi: Doi, since: datetime) -> bool:
+    """Whether its registrar did what is wanted after ``since``."""
+    return doi.observed_at is not None and doi.observed_at > since

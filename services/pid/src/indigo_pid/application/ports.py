@@ -195,6 +195,11 @@ class Registrar(Protocol):
         """The DOI prefixes it has."""
         ...
 
+    @property
+    def lag(self) -> timedelta:
+        """How long its list may not show yet what it has done."""
+        ...
+
     def problems(self, doi: Doi) -> Sequence[FieldError]:
         """What it would refuse, known without asking."""
         ...

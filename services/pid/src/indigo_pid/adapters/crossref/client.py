@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from urllib.parse import quote
 
 import httpx
@@ -84,31 +85,34 @@ class CrossrefClient:
 
         Raises ``RegistrarDown``, and ``RegistrarRefused`` when the document is not taken.
         """
+        secret = self._secret()
+        reason = partial(_reason, secret)
         answer = await ask(
             self._deposits,
             self._clock,
             "POST",
             "/servlet/deposit",
             try_again=TRY_AGAIN,
-            reason=_reason,
-            data={"operation": "doMDUpload", "login_id": self._login, "login_passwd": self._secret()},
+            reason=reason,
+            data={"operation": "doMDUpload", "login_id": self._login, "login_passwd": secret},
             files={"fname": (file_name(batch_id), document.encode(), "application/xml")},
         )
         if RECEIVED not in answer.text:
-            raise RegistrarDown(f"It does not say that the deposit was received: {_reason(answer)}")
+            raise RegistrarDown(f"It does not say that the deposit was received: {reason(answer)}")
 
     async def report(self, batch_id: str) -> Report:
         """What became of a deposit so far. Raises ``RegistrarDown`` and ``RegistrarRefused``."""
+        secret = self._secret()
         answer = await ask(
             self._deposits,
             self._clock,
             "GET",
             "/servlet/submissionDownload",
             try_again=TRY_AGAIN,
-            reason=_reason,
+            reason=partial(_reason, secret),
             params={
                 "usr": self._login,
-                "pwd": self._secret(),
+                "pwd": secret,
                 # By the file's name, which is known as soon as it is in the queue; the batch's is not.
                 "file_name": file_name(batch_id),
                 "type": "result",
@@ -129,7 +133,7 @@ class CrossrefClient:
                 "GET",
                 f"/prefixes/{quote(prefix)}/works",
                 try_again=TRY_AGAIN,
-                reason=_reason,
+                reason=partial(_reason, None),
                 params={"rows": ROWS, "cursor": cursor, "select": "DOI,resource", "mailto": self._email},
             )
             try:
@@ -146,7 +150,10 @@ class CrossrefClient:
             raise RegistrarDown(f"The password cannot be read from its file: {type(error).__name__}") from error
 
 
-def _reason(response: httpx.Response) -> str:
-    """The beginning of what the body says, without tags; text a database can hold."""
-    told = " ".join(_TAG.sub(" ", response.text[:1000]).split())[:200] or response.reason_phrase
+def _reason(secret: str | None, response: httpx.Response) -> str:
+    """The beginning of what the body says, without tags and the ``secret``; text a database can hold."""
+    text = response.text
+    if secret:
+        text = text.replace(secret, "…")  # pages of errors may show what was asked
+    told = " ".join(_TAG.sub(" ", text[:1000]).split())[:200] or response.reason_phrase
     return told.replace("\0", "�")

@@ -29,14 +29,21 @@ _SLACK = timedelta(seconds=5)
 
 
 class Crossref:
-    """Implements ``application.ports.Registrar``."""
+    """Implements ``application.ports.Registrar``. ``lag`` is that of the REST API behind the deposits."""
 
     name = "crossref"
 
-    def __init__(self, work: NewDepositWork, client: CrossrefClient, prefixes: Collection[str]) -> None:
+    def __init__(
+        self, work: NewDepositWork, client: CrossrefClient, prefixes: Collection[str], *, lag: timedelta
+    ) -> None:
         self._work = work
         self._client = client
         self._prefixes = frozenset(prefixes)
+        self._lag = lag
+
+    @property
+    def lag(self) -> timedelta:
+        return self._lag
 
     @property
     def base_url(self) -> str:
