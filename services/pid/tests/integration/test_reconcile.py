@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from indigo_contracts.repository import RecordPublished, RecordState, RecordUpdated, RecordWithdrawn
 from indigo_kernel.clock import ManualClock
 from indigo_kernel.db.engine import create_engine
@@ -295,3 +296,43 @@ async def test_who_sees_a_registration(pid, registrar, published):
     assert (answer.status_code, answer.json()["status"]) == (200, "done")
     assert (await pid.http.get("/api/dois/10.5072/no")).status_code == 404
     assert (await pid.http.get("/api/dois/21.T99999/no")).status_code == 404
+
+
+async def test_a_day_without_the_registrar(pid, registrar, record):
+    """Publications go on, the registrar is asked now and then only, and afterwards nobody has to do anything."""
+    well = registrar.app
+    registrar.app = PlainTextResponse("down for maintenance", 503)
+    began = pid.clock.now()
+    published = 0
+    while (passed := pid.clock.now() - began) < timedelta(days=1):
+        if passed >= published * timedelta(hours=12):
+            wanted = record(f"r{published}", state=RecordState.PUBLISHED, plan=None)
+            await pid.deliver(RecordPublished(record=wanted))
+            published += 1
+        await pid.work_off()
+        await to_next_job(pid)
+    assert published == 2
+    # At most one request every five minutes for all of them, and one every hour at least for each.
+    assert 24 <= registrar.puts <= 24 * 12 + 12
+    for number in range(published):
+        doi = await pid.doi(f"r{number}")
+        assert (doi["status"], doi["observed_state"]) == ("pending", None)
+        assert doi["reason"]
+        assert doi["next_try_at"]
+    registrar.app, registrar.puts, well_again = well, 0, pid.clock.now()
+    await pid.work_off()
+    while await to_next_job(pid):
+        await pid.work_off()
+    assert [(await pid.doi(f"r{number}"))["status"] for number in range(published)] == ["done"] * published
+    assert registrar.puts == published
+    assert pid.clock.now() - well_again < timedelta(hours=1, minutes=10)
+    assert len(await pid.facts("pid.doi.registered.v1")) == published
+
+
+async def to_next_job(pid) -> bool:
+    """Let time pass until a job is due; whether there is one."""
+    async with pid.runtime.database.engine.connect() as conn:
+        due = (await conn.execute(sa.text("SELECT min(run_at) FROM jobs"))).scalar_one()
+    if due is not None:
+        pid.clock.advance(max(timedelta(0), due - pid.clock.now()))
+    return due is not None
