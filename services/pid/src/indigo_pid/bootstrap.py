@@ -99,7 +99,7 @@ def build(
     index = NameIndex(settings.naming, settings.resolver_names, monotonic)
     keeper = IndexKeeper(index, PostgresFeed(platform.engine), _index_file(settings))
     work = partial(PidWork, platform.database, index)
-    rules = Rules(settings.naming, settings.prefixes, frozenset(settings.target_hosts))
+    rules = Rules(settings.naming, settings.prefixes, frozenset(settings.target_hosts), settings.prefix_hosts)
     # Nothing is tried again below the registrars: the reconciler and the depositor decide when to ask again.
     client = partial(internal_client, retries=Retries(tries=1), transport=transport)
     to_datacite = client(

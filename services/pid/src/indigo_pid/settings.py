@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from indigo_contracts.repository import RecordKind
 from indigo_kernel.settings import ServiceSettings, settings_config
@@ -80,6 +80,11 @@ class Settings(ServiceSettings):
     target_hosts: list[str] = Field(
         default_factory=list,
         description="hosts an identifier may lead to, `*.x` for all below x; any host when empty",
+    )
+    prefix_hosts: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="hosts for identifiers under some handle prefixes instead of those,"
+        ' `{"21.T14999": ["*.lab.example.org"]}`',
     )
     datacite_url: AnyHttpUrl | None = Field(
         default=None, description="REST API of the registrar; the sandbox in this service when absent"
@@ -171,9 +176,9 @@ class Settings(ServiceSettings):
             raise ValueError("Names under the test prefix must not reach Crossref itself")
         return self
 
-    @field_validator("prefix_groups")
+    @field_validator("prefix_groups", "prefix_hosts")
     @classmethod
-    def _prefixes_are_handles(cls, value: dict[str, list[GroupSetting]]) -> dict[str, list[GroupSetting]]:
+    def _prefixes_are_handles(cls, value: dict[str, Any]) -> dict[str, Any]:
         for prefix in value:
             if not re.fullmatch(_HANDLE_PREFIX, prefix) or prefix.startswith("10."):
                 raise ValueError(f"{prefix} is not the prefix of handles; those of DOIs belong to a registrar")

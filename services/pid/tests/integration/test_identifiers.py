@@ -71,6 +71,33 @@ async def test_hosts_can_be_limited(start_pid):
         assert answer.status_code == 422
 
 
+async def test_hosts_can_be_limited_for_a_prefix(start_pid):
+    groups = {"21.T14999": [{"issuer": "https://issuer.example.org", "group": "/lab"}]}
+    limits = {"target_hosts": ["*.example.org"], "prefix_hosts": {"21.t14999": ["lab.example.net"]}}
+    async with start_pid(prefix_groups=groups, **limits) as pid:
+        token = pid.issuer.token("ana", ["pid:mint"], groups=["/lab"])
+
+        async def mint(target, **body):
+            headers = {**pid.auth("pid:mint"), "authorization": f"Bearer {token}"}
+            return await pid.http.post("/api/identifiers", json={"target": target, **body}, headers=headers)
+
+        lab, usual = "https://lab.example.net/1", "https://data.example.org/1"
+        for target, prefix, status in (
+            (usual, None, 201),
+            (lab, None, 422),
+            (lab, "21.T14999", 201),
+            (usual, "21.T14999", 422),
+        ):
+            made = await mint(target, prefix=prefix)
+            assert made.status_code == status, (target, prefix, made.text)
+            if (target, status) == (lab, 201):
+                assert (await change(pid, made.json(), {"target": usual})).status_code == 422
+        values = [{"index": 1, "type": "URL", "data": usual}]
+        headers = {"authorization": f"Bearer {token}"}
+        written = await pid.http.put("/api/handles/21.T14999/x", json=values, headers=headers)
+        assert written.status_code == 400
+
+
 async def change(pid, made, body, *, version=None, **auth):
     headers = {**pid.auth("pid:mint", **auth), "if-match": f'"v{version or made["version"]}"'}
     return await pid.http.patch(f"/api/identifiers/{made['handle']}", json=body, headers=headers)

@@ -12,7 +12,7 @@ NAMING = Naming("21.T99999", "10.5072", "99999", RESOLVER)
 
 
 def check(url: str, *hosts: str) -> str:
-    return Rules(NAMING, Prefixes("21.T99999"), hosts).target(url)
+    return Rules(NAMING, Prefixes("21.T99999"), hosts).target(url, of="21.T99999/x")
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def _written(work: Work, rules: Rules, identifier: Identifier, values: Sequence[
         places = [place.href for place in read_locations(locations).places]
         target = target or places[0]
         for place in places:
-            rules.target(place)
+            rules.target(place, of=identifier.handle)
     if target is not None:
-        rules.target(target)
+        rules.target(target, of=identifier.handle)
     return identifier.write(values, target, now=work.now)

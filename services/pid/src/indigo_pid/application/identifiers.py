@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from indigo_contracts.pid import IdentifierState
@@ -22,7 +22,7 @@ from indigo_pid.application.prefixes import Prefixes
 from indigo_pid.domain.history import Change, Entry
 from indigo_pid.domain.identifier import Identifier, Owner
 from indigo_pid.domain.merge import merge_patch
-from indigo_pid.domain.names import Name, Naming, parse_name
+from indigo_pid.domain.names import Name, Naming, ascii_lower, parse_name
 from indigo_pid.domain.proxies import name_at
 from indigo_pid.domain.suffix import check_suffix, new_suffix
 from indigo_pid.domain.target import check_target
@@ -60,12 +60,19 @@ class Rules:
     naming: Naming
     prefixes: Prefixes
     allowed_hosts: Collection[str] = ()
+    hosts_of_prefix: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """For handles under these prefixes, instead of ``allowed_hosts``."""
 
-    def target(self, url: str) -> str:
-        """``url`` if the resolver may redirect to it. Raises ``InvalidBody``."""
+    def target(self, url: str, *, of: str) -> str:
+        """``url`` if ``of``, a handle or its prefix, may lead there. Raises ``InvalidBody``."""
         name = parse_name(name_at(url, self.naming.base_url) or "")
         ours = name is not None and self.naming.is_ours(name)
-        return check_target(url, allowed_hosts=self.allowed_hosts, ours=ours)
+        prefix = ascii_lower(of.partition("/")[0])
+        hosts = next(
+            (hosts for one, hosts in self.hosts_of_prefix.items() if ascii_lower(one) == prefix),
+            self.allowed_hosts,
+        )
+        return check_target(url, allowed_hosts=hosts, ours=ours)
 
 
 async def add_new(work: Work, rules: Rules, **fields: Any) -> Identifier:
@@ -140,7 +147,7 @@ def _make(work: Work, rules: Rules, request: MintRequest, who: Principal, owner:
     rules.prefixes.admit(prefix, who)
     if request.suffix is not None:
         check_suffix(request.suffix)
-    target = None if request.target is None else rules.target(request.target)
+    target = None if request.target is None else rules.target(request.target, of=prefix)
     metadata = _checked(request.metadata)
     alone = request.suffix is not None or prefix != rules.naming.handle_prefix
 
@@ -217,7 +224,7 @@ async def change_identifier(
         metadata = merge_patch(before.metadata, change["metadata"])
         identifier = identifier.describe(_checked(metadata), now=work.now)
     if "target" in change:
-        identifier = identifier.direct(rules.target(change["target"]), now=work.now)
+        identifier = identifier.direct(rules.target(change["target"], of=before.handle), now=work.now)
     if identifier is before:
         return before
     return await store_change(work, identifier, Change.UPDATED, Owner(who.iss, who.sub))

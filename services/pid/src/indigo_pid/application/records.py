@@ -29,7 +29,9 @@ async def follow_record(work: Work, rules: Rules, record: RecordSnapshot, *, rea
     known = await work.identifiers.of_record(record.record_id, for_update=True)
     if known is not None and not known.is_news(record):
         return
-    target = record.url if record.state is RecordState.DRAFT else rules.target(record.url)
+    target = record.url
+    if record.state is not RecordState.DRAFT:
+        rules.target(target, of=rules.naming.handle_prefix)
     before = known or await add_new(work, rules, record=record)
     identifier = before.follow(record, target, reason=reason or NO_REASON, now=work.now)
     if identifier.version != before.version:

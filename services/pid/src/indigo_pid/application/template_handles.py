@@ -57,7 +57,7 @@ async def template_values(work: Work, rules: Rules, handle: str) -> list[Value] 
         values = computed_values(template, handle, base, values_of(known[base]))
         url = first_text(values, URL)
         if url is not None:
-            rules.target(url)
+            rules.target(url, of=handle)
     except (NotThere, InvalidBody):
         return None
     return values

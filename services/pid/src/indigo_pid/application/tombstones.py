@@ -57,7 +57,7 @@ async def _replacement(work: Work, rules: Rules, before: Identifier, given: str 
     name = parse_name(name_at(given, rules.naming.base_url) or given)
     if name is None or not rules.naming.is_ours(name):
         with errors_below("/replacement", instead=True):
-            return rules.target(given)
+            return rules.target(given, of=before.handle)
     found = await work.identifiers.find(name)
     if found is None or found.state is not IdentifierState.ACTIVE or found.handle == before.handle:
         detail = f"{given} is no other identifier that resolves here"
