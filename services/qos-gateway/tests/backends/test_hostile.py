@@ -138,7 +138,7 @@ async def test_after_silence_one_caller_at_a_time_tries_again(program, tmp_path)
 async def test_a_file_system_that_hangs_takes_its_own_threads_alone(make_programs, tmp_path):
     """Of the threads everybody shares there is one here: it is still free."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
-    programs = make_programs("gpfs.py", ("mmlsattr", "mmchattr", "mmlspool"))
+    programs = make_programs("gpfs.py", ("mmlsattr", "mmchattr", "mmlspool", "mmapplypolicy"))
     manager = GpfsManager(programs.commands, "fs1", {"Fast": Pool("system", {})}, "Fast", Place())
     hung = MountedBackend("gpfs", "GPFS", None, programs.files, manager)
     await hung.write("/file", chunked(b"x"))

@@ -68,7 +68,7 @@ class TestTsm(MountedContract):
         for path in paths:
             await backend.write(path, chunked(path.encode()))
             await bring(backend, path, "TapeOnly")
-        backend._manager._together = 1.0  # until all have asked
+        backend._manager._recalls.seconds = 1.0  # until all have asked
         done = await asyncio.gather(*(bring(backend, path, "DiskAndTape") for path in paths[::-1]))
         assert {each.state for each in done} == {StepState.DONE}
         log = (programs.state / "drive.log").read_text().splitlines()
@@ -80,7 +80,7 @@ class TestTsm(MountedContract):
             await backend.write(path, chunked(DATA))
             await bring(backend, path, "TapeOnly")
         (programs.directory / "dsmrecall").write_text("#!/bin/sh\necho 'ANS9999E drive is dirty' >&2\nexit 8\n")
-        backend._manager._together = 1.0
+        backend._manager._recalls.seconds = 1.0
         done = await asyncio.gather(*(bring(backend, path, "DiskAndTape") for path in ("/a", "/b")))
         assert {each.error for each in done} == {"dsmrecall: ANS9999E drive is dirty"}
 
@@ -90,13 +90,43 @@ class TestGpfs(MountedContract):
 
     @pytest.fixture
     def programs(self, make_programs):
-        return make_programs("gpfs.py", ("mmlsattr", "mmchattr", "mmlspool"))
+        return make_programs("gpfs.py", ("mmlsattr", "mmchattr", "mmlspool", "mmapplypolicy"))
 
     @pytest.fixture
     def backend(self, programs):
-        return MountedBackend(
-            "hsm", "GPFS", None, programs.files, GpfsManager(programs.commands, "fs1", POOLS, "Fast", Place())
-        )
+        manager = GpfsManager(programs.commands, "fs1", POOLS, "Fast", Place(), together_seconds=0.01)
+        return MountedBackend("hsm", "GPFS", None, programs.files, manager)
+
+    async def together(self, backend, paths, target):
+        """Bring them when all have asked."""
+        for path in paths:
+            await backend.write(path, chunked(DATA))
+        backend._manager._rounds[POOLS[target].name].seconds = 1.0
+        return await asyncio.gather(*(bring(backend, path, target) for path in paths))
+
+    async def test_files_asked_for_together_are_one_policy_run(self, backend, programs):
+        paths = [
+            f"/run/{name}" for name in ("a", "it's", "100%", "-rf", "d'); DELETE", "`m4'", "é ü", "define(x)")
+        ]
+        done = await self.together(backend, paths, "Deep")
+        assert {each.state for each in done} == {StepState.DONE}
+        assert {(await backend.status(path)).storage_class for path in paths} == {"Deep"}
+        assert (programs.state / "runs.log").read_text() == f"{len(paths)} {len(paths)} {len(paths)}\n"
+
+    async def test_names_no_list_can_hold_are_moved_one_by_one(self, backend, programs):
+        paths = ["/a", "/b", "/back\\nslash", "/new\nline"]
+        done = await self.together(backend, paths, "Large")
+        assert {each.state for each in done} == {StepState.DONE}
+        assert (programs.state / "runs.log").read_text() == "2 2 2\n"
+
+    async def test_one_that_cannot_be_moved_fails_and_the_others_do_not(self, backend, programs):
+        await backend.write("/stuck", chunked(DATA))
+        os.setxattr(programs.files / "stuck", "user.fake.immovable", b"1")
+        backend._manager._rounds["capacity"].seconds = 1.0
+        await backend.write("/fine", chunked(DATA))
+        stuck, fine = await asyncio.gather(*(bring(backend, path, "Large") for path in ("/stuck", "/fine")))
+        assert "mmapplypolicy: [E] Error on gpfs_fcntl" in stuck.error
+        assert fine.state is StepState.DONE
 
     async def test_a_file_without_its_bytes_is_not_read(self, backend, programs):
         await backend.write("/file", chunked(DATA))

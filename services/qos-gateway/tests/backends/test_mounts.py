@@ -19,7 +19,7 @@ classes.Large = {{ pool = "capacity" }}
 
 @pytest.fixture
 def programs(make_programs):
-    return make_programs("gpfs.py", ("mmlsattr", "mmchattr", "mmlspool"))
+    return make_programs("gpfs.py", ("mmlsattr", "mmchattr", "mmlspool", "mmapplypolicy"))
 
 
 @pytest.fixture

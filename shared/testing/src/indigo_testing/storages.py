@@ -113,9 +113,15 @@ async def gemss(directory: Path) -> AsyncIterator[Storage]:
 
 @asynccontextmanager
 async def gpfs(directory: Path) -> AsyncIterator[Storage]:
-    programs = _programs(directory, "gpfs.py", "mmlsattr", "mmchattr", "mmlspool")
+    programs = _programs(directory, "gpfs.py", "mmlsattr", "mmchattr", "mmlspool", "mmapplypolicy")
     classes = {"Fast": {"pool": "system"}, "Large": {"pool": "capacity"}}
-    options = {"type": "gpfs", "file_system": "fs1", "landing_class": "Fast", "classes": classes}
+    options = {
+        "type": "gpfs",
+        "look_seconds": LOOK,
+        "file_system": "fs1",
+        "landing_class": "Fast",
+        "classes": classes,
+    }
     yield Storage(options | programs, landing="Fast", other="Large", tape=None)
 
 

@@ -1,27 +1,37 @@
-"""GPFS (IBM Storage Scale): the pools of a file system as storage classes, with mmlsattr and mmchattr.
+"""GPFS (IBM Storage Scale): the pools of a file system as storage classes, with mmlsattr, mmchattr, mmapplypolicy.
 
-Source: IBM Storage Scale command reference (mmlsattr ``-L``, mmchattr ``-P``, mmlspool).
+Files that are asked for together are moved by one policy run. Its rule names them by their inodes: rules are
+text for m4 and SQL, and no file name is safe in there.
+
+Source: IBM Storage Scale command reference (mmlsattr ``-L``, mmchattr ``-P``, mmlspool, mmapplypolicy ``-P -i -I``)
+and "Policy rules" (``MIGRATE``, the attribute ``INODE``).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from indigo_contracts.qos import Locality
 from indigo_kernel.problems import Unavailable
 
 from indigo_qos_gateway.adapters.classes import UNKNOWN, Place, classes
-from indigo_qos_gateway.adapters.commands import Commands
+from indigo_qos_gateway.adapters.commands import Commands, file_list
 from indigo_qos_gateway.adapters.hsm.backend import Seen
+from indigo_qos_gateway.adapters.mounted.rounds import Rounds
+from indigo_qos_gateway.adapters.threads import Threads
 from indigo_qos_gateway.domain.errors import StorageDamage
 from indigo_qos_gateway.domain.storage import Attribute, StorageClass
 
 _FIELD = re.compile(r"^([A-Za-z ]+):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _POOL = re.compile(r"^(\S+)[ \t]+\d+[ \t]+\S+[ \t]+\S+[ \t]+(?:yes|no)[ \t]+(?:yes|no)[ \t]", re.MULTILINE)
 _HOUR = 3600.0
+_MOST = 1000
+_WORTH_A_SCAN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,7 @@ class GpfsManager:
         landing_class: str,
         place: Place,
         *,
+        together_seconds: float = 1.0,
         most_hours: float = 24.0,
     ) -> None:
         self.landing_class = landing_class
@@ -55,6 +66,11 @@ class GpfsManager:
         self._pools = pools
         self._place = place
         self._seconds = most_hours * _HOUR
+        self._threads = Threads(commands.name, most=2)
+        self._rounds = {
+            pool.name: Rounds(partial(self._move, pool.name), together_seconds, most=_MOST)
+            for pool in pools.values()
+        }
 
     def classes(self) -> Sequence[StorageClass]:
         known = {name: {**pool.attributes, **self._place.attributes()} for name, pool in self._pools.items()}
@@ -81,12 +97,51 @@ class GpfsManager:
 
     async def bring(self, path: Path, target: str, seen: Seen) -> None:  # noqa: ARG002 - every pool has a way
         pool = self._pools[target].name
-        output = await self._commands.run("mmchattr", "-P", pool, "-I", "yes", str(path), seconds=self._seconds)
-        if output.code != 0:
-            raise StorageDamage(f"mmchattr: {output.last_words}")
+        failed: StorageDamage | None = None
+        try:
+            await self._rounds[pool].join(path)
+        except StorageDamage as error:
+            failed = error  # of the others in the round, perhaps
         shown = await self._commands.ask("mmlsattr", "-L", str(path))
         if re.search(r"^flags:.*\billplaced\b", shown.stdout, re.MULTILINE):
             raise StorageDamage(f"{path.name} was assigned to the pool {pool}, but its blocks are elsewhere")
+        if failed is not None and (await self.seen(path)).storage_class != target:
+            raise failed
+
+    async def _move(self, pool: str, paths: Sequence[Path]) -> None:
+        listed = [path for path in paths if _in_a_list(path)]
+        if len(listed) < _WORTH_A_SCAN:
+            listed = []
+        errors = [await self._move_one(pool, path) for path in paths if path not in set(listed)]
+        if listed:
+            errors.append(await self._move_many(pool, listed))
+        if any(errors):
+            raise StorageDamage("; ".join(each for each in errors if each))
+
+    async def _move_one(self, pool: str, path: Path) -> str | None:
+        output = await self._commands.run("mmchattr", "-P", pool, "-I", "yes", str(path), seconds=self._seconds)
+        return None if output.code == 0 else f"mmchattr: {output.last_words}"
+
+    async def _move_many(self, pool: str, paths: Sequence[Path]) -> str | None:
+        inodes = await self._threads.look(_inodes, paths)
+        if not inodes:
+            return None  # they are gone
+        rule = f"RULE 'indigo' MIGRATE TO POOL '{pool}' WHERE INODE IN ({','.join(map(str, inodes))})"
+        with file_list([rule]) as rules, file_list([str(path) for path in paths]) as names:
+            output = await self._commands.run(
+                "mmapplypolicy",
+                self._file_system,
+                "-P",
+                str(rules),
+                "-i",
+                str(names),
+                "-I",
+                "yes",
+                "-L",
+                "0",
+                seconds=self._seconds,
+            )
+        return None if output.code == 0 else f"mmapplypolicy: {output.last_words}"
 
     async def check(self) -> None:
         """Also whether the file system has the pools."""
@@ -96,3 +151,17 @@ class GpfsManager:
         missing = sorted({pool.name for pool in self._pools.values()} - set(_POOL.findall(output.stdout)))
         if missing:
             raise Unavailable(f"{self._commands.name}: the file system has no pool {', '.join(missing)}")
+
+
+def _in_a_list(path: Path) -> bool:
+    """Whether a list of files can hold the name: one on each line, where a backslash may begin an escape."""
+    return str(path).isprintable() and "\\" not in str(path)
+
+
+def _inodes(paths: Sequence[Path]) -> list[int]:
+    """Of the files that are there; links are not followed."""
+    found = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            found.append(path.lstat().st_ino)
+    return found

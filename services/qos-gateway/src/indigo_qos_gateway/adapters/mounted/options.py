@@ -11,7 +11,7 @@ from indigo_qos_gateway.adapters.commands import Commands
 from indigo_qos_gateway.adapters.mounted.backend import MountedBackend
 from indigo_qos_gateway.adapters.mounted.gpfs import GpfsManager, Pool
 from indigo_qos_gateway.adapters.mounted.tsm import TsmManager
-from indigo_qos_gateway.adapters.options import ClassOptions, MountOptions, SlowOptions
+from indigo_qos_gateway.adapters.options import ClassOptions, SlowOptions
 
 
 class TsmOptions(SlowOptions):
@@ -34,16 +34,20 @@ class TsmOptions(SlowOptions):
 class PoolClass(ClassOptions):
     """A storage pool of the file system."""
 
-    pool: str = Field(min_length=1)
+    pool: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 
 
-class GpfsOptions(MountOptions):
-    """``directory`` is in the file system mmlspool knows as ``file_system``."""
+class GpfsOptions(SlowOptions):
+    """``directory`` is in the file system mmlspool knows as ``file_system``.
+
+    ``look_seconds`` is how long a change waits for others, to go with them in one policy run.
+    """
 
     type: Literal["gpfs"]
     directory: Path
     file_system: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     programs: Path = Path("/usr/lpp/mmfs/bin")
+    look_seconds: float = Field(default=1.0, gt=0)
     landing_class: str
     classes: dict[str, PoolClass] = Field(min_length=1)
 
@@ -56,5 +60,12 @@ class GpfsOptions(MountOptions):
     def backend(self) -> MountedBackend:
         pools = {name: Pool(each.pool, each.attributes()) for name, each in self.classes.items()}
         commands = Commands(self.name, self.programs)
-        manager = GpfsManager(commands, self.file_system, pools, self.landing_class, self.place())
+        manager = GpfsManager(
+            commands,
+            self.file_system,
+            pools,
+            self.landing_class,
+            self.place(),
+            together_seconds=self.look_seconds,
+        )
         return MountedBackend(self.name, "GPFS", self.site, self.directory, manager)

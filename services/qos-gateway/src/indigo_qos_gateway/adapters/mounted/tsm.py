@@ -9,7 +9,6 @@ the lists ``dsmrecall -p`` makes.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from indigo_qos_gateway.adapters.classes import (
 )
 from indigo_qos_gateway.adapters.commands import Commands, file_list, in_quotes
 from indigo_qos_gateway.adapters.hsm.backend import Seen
+from indigo_qos_gateway.adapters.mounted.rounds import Rounds
 from indigo_qos_gateway.domain.errors import StorageDamage
 from indigo_qos_gateway.domain.storage import StorageClass
 
@@ -68,11 +68,8 @@ class TsmManager:
         self._commands = commands
         self._file_system = file_system
         self._place = place
-        self._together = together_seconds
         self._seconds = most_hours * _HOURS
-        self._waiting: dict[Path, asyncio.Future[None]] = {}
-        self._round: asyncio.Task[None] | None = None
-        self._recalling: set[Path] = set()
+        self._recalls = Rounds(self._recall_in_order, together_seconds)
 
     def classes(self) -> Sequence[StorageClass]:
         return offered(self._place, WAYS)
@@ -87,14 +84,14 @@ class TsmManager:
             match = _LINE.match(line)
             if match and Path(match[5]).name == path.name and match[4] in _STATES:
                 known = _STATES[match[4]]
-                return Seen(known.storage_class, known.locality, recalling=path in self._recalling)
+                return Seen(known.storage_class, known.locality, recalling=path in self._recalls.running)
         if output.code != 0:
             raise Unavailable(f"{self._commands.name}: dsmls: {output.last_words}")
         return Seen(UNKNOWN, Locality.UNAVAILABLE)
 
     async def bring(self, path: Path, target: str, seen: Seen) -> None:
         if seen.storage_class == TAPE_ONLY:
-            await self._recall(path)
+            await self._recalls.join(path)
             return
         options = ["-Premigrate"] if target == DISK_AND_TAPE else []
         with file_list([in_quotes(path)]) as names:
@@ -107,33 +104,7 @@ class TsmManager:
         if output.code != 0:
             raise Unavailable(f"{self._commands.name}: dsmls: {output.last_words}")
 
-    async def _recall(self, path: Path) -> None:
-        """Wait until a round has recalled the file. Raises what went wrong with the round."""
-        waiting = self._waiting.setdefault(path, asyncio.get_running_loop().create_future())
-        if self._round is None or self._round.done():
-            self._round = asyncio.create_task(self._rounds())
-        await asyncio.shield(waiting)
-
-    async def _rounds(self) -> None:
-        while self._waiting:
-            await asyncio.sleep(self._together)
-            batch, self._waiting = self._waiting, {}
-            self._recalling = set(batch)
-            error: Exception | None = None
-            try:
-                await self._recall_in_order(list(batch))
-            except (Unavailable, StorageDamage) as failed:
-                error = failed
-            finally:
-                self._recalling = set()
-            for waiting in batch.values():
-                if error is None:
-                    waiting.set_result(None)
-                else:
-                    waiting.set_exception(error)
-                    waiting.exception()  # whoever waited may have been cancelled
-
-    async def _recall_in_order(self, paths: list[Path]) -> None:
+    async def _recall_in_order(self, paths: Sequence[Path]) -> None:
         with file_list([in_quotes(path) for path in paths]) as names:
             prepared = await self._commands.run(
                 "dsmrecall", "-p", f"-FILElist={names}", str(self._file_system), seconds=self._seconds

@@ -1,0 +1,58 @@
+"""Files that are asked for one by one and moved together: what comes while a round runs waits for the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from indigo_kernel.problems import Unavailable
+
+from indigo_qos_gateway.domain.errors import StorageDamage
+
+Carry = Callable[[Sequence[Path]], Awaitable[None]]
+"""Moves these files. Raises ``Unavailable`` or ``StorageDamage``."""
+
+
+class Rounds:
+    """``carry`` gets the files that were asked for within ``seconds``, at most ``most`` at a time."""
+
+    def __init__(self, carry: Carry, seconds: float, *, most: int = 10_000) -> None:
+        self._carry = carry
+        self.seconds = seconds
+        self._most = most
+        self._waiting: dict[Path, asyncio.Future[None]] = {}
+        self._running: set[Path] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> AbstractSet[Path]:
+        """The files of the round that runs now."""
+        return self._running
+
+    async def join(self, path: Path) -> None:
+        """Wait until a round has carried the file. Raises what went wrong with the round."""
+        waiting = self._waiting.setdefault(path, asyncio.get_running_loop().create_future())
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._rounds())
+        await asyncio.shield(waiting)
+
+    async def _rounds(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(self.seconds)
+            batch = {path: self._waiting.pop(path) for path in list(self._waiting)[: self._most]}
+            self._running = set(batch)
+            error: Exception | None = None
+            try:
+                await self._carry(list(batch))
+            except (Unavailable, StorageDamage) as failed:
+                error = failed
+            finally:
+                self._running = set()
+            for waiting in batch.values():
+                if error is None:
+                    waiting.set_result(None)
+                else:
+                    waiting.set_exception(error)
+                    waiting.exception()  # whoever waited may have been cancelled
