@@ -1,4 +1,4 @@
-"""The servers of the HTTP benchmark: ``http_server.py PORT bare|house|asyncpg [DATABASE_URL]``."""
+"""The servers of the HTTP benchmark: ``http_server.py PORT bare|quiet|house|asyncpg [DATABASE_URL]``."""
 
 from __future__ import annotations
 
@@ -105,11 +105,14 @@ def with_asyncpg(database_url: str) -> FastAPI:
 def main(port: int, kind: str, database_url: str = "") -> None:
     if kind == "house":
         configure_logging(service="kernel", level="info")
-    app = {"bare": bare, "house": lambda: house(database_url), "asyncpg": lambda: with_asyncpg(database_url)}[
-        kind
-    ]()
+    app = {
+        "bare": bare,
+        "quiet": bare,
+        "house": lambda: house(database_url),
+        "asyncpg": lambda: with_asyncpg(database_url),
+    }[kind]()
     # uvicorn's own access log stands against the house's: a service without one is nobody's peer.
-    own_log = {} if kind != "house" else {"access_log": False, "log_config": None}
+    own_log = {} if kind not in {"house", "quiet"} else {"access_log": False, "log_config": None}
     config = uvicorn.Config(app, port=port, lifespan="off", **own_log)
     uvicorn.Server(config).run()
 
