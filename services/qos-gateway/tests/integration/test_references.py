@@ -176,3 +176,15 @@ async def test_several_ranges_come_in_parts_only(qos):
     assert b"bytes 8-9/10\r\nContent-Transfer-Encoding: binary\r\n\r\n89\r\n" in found.content
     assert (await qos.http.get("/f?value:10-11", headers=qos.auth() | STRICT | accept)).status_code == 400
     assert (await qos.http.get("/f", headers=STRICT | accept)).status_code == 401
+
+
+async def test_a_source_may_be_named_by_its_identifier(qos):
+    await qos.store("/f", b"x", "text/plain")
+    named = (await qos.cdmi("/f"))["objectID"]
+    assert (await put(qos, "/g", {"copy": f"/cdmi_objectid/{named}"})).status_code == 201
+    assert (await qos.http.get("/g?value", headers=qos.auth())).json() == {"value": "x"}
+    made = await qos.http.post("/cdmi_objectid/", content=b"bytes", headers=qos.auth() | {"content-type": "x/y"})
+    path = made.headers["location"].removeprefix("http://gateway.example.org")
+    assert (await put(qos, "/h", {"move": path})).status_code == 201
+    assert (await qos.cdmi("/h"))["objectID"] == path.rpartition("/")[2], "it got a name and kept its identifier"
+    assert (await put(qos, "/i", {"copy": "/cdmi_objectid/00007ED90010"})).status_code == 404

@@ -81,7 +81,7 @@ async def put_queue(
         before = await work.nodes.find(path)
     if before is None and patch:
         raise ObjectNotFound(path)
-    source = _source(here, who, written, Which() if before is None else None)
+    source = await _source(here, who, written, Which() if before is None else None)
     if before is None:
         node = await _new_node(
             here, who, path, NodeKind.QUEUE, identifier, written.domainURI, written.metadata or {}
@@ -172,7 +172,7 @@ async def _new_node(
         )
 
 
-def _source(
+async def _source(
     here: Service, who: Principal, written: CdmiQueueWrite | CdmiEnqueue, everything: Which | None
 ) -> _Source | None:
     """The queue named in ``copy`` or ``move``; without a range ``everything``, or its oldest value."""
@@ -192,6 +192,7 @@ def _source(
         pointer = "/copy" if keep else "/move"
         error.errors.append(FieldError(pointer=pointer, detail=error.detail, code="source"))
         raise
+    path = await here.gateway.resolved(path)
     here.access.check_read(who, path)
     if not keep:
         here.access.check_write(who, path)
@@ -207,7 +208,7 @@ async def _append(work: Work, here: Service, queue: Node, source: _Source | None
 async def _written_values(
     here: Service, who: Principal, written: CdmiEnqueue
 ) -> tuple[Sequence[Value], _Source | None]:
-    source = _source(here, who, written, None)
+    source = await _source(here, who, written, None)
     if source is None:
         return _listed(written), None
     if written.value is not None:

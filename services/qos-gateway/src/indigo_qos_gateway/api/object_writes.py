@@ -176,7 +176,7 @@ async def _put_made(put: Put, written: CdmiWrite, change: Change, kind: ObjectTy
         tree = parse_serialized(values.decoded(written.deserializevalue, "base64", "/deserializevalue"))
         return _made(put, await deserialize(gateway, tree, path, kind, change, who.actor))
     (name,) = written.sources()
-    source = _source(written, name)
+    source = await gateway.resolved(_source(written, name))
     here.access.check_read(who, source)
     status = await gateway.exists(source)
     if name == "serialize":
@@ -189,7 +189,8 @@ async def _put_made(put: Put, written: CdmiWrite, change: Change, kind: ObjectTy
         tree = parse_serialized(await read_serialized(gateway, source))
         return _made(put, await deserialize(gateway, tree, path, kind, change, who.actor))
     if name == "move":
-        check_name_is_free(source, here.own_names)
+        if parent(source) != ORPHANS:
+            check_name_is_free(source, here.own_names)
         here.access.check_write(who, source, container=kind is ObjectType.CONTAINER)
     if status is not None and status.object_type is not kind:
         raise Conflict(f"{source} is a {status.object_type}, not a {kind}")

@@ -147,6 +147,7 @@ async def update_object(request: Request, here: Here, who: Who, about: About) ->
     body_type = negotiation.content_type(request)
     before = await here.gateway.exists(about.path)
     if before is None:
+        here.access.check_see(who, [about.path])
         node = await _node(here, about.path)
         if node.kind is NodeKind.REFERENCE:
             return redirect(node, dialect)
@@ -179,6 +180,7 @@ async def create_object(request: Request, here: Here, who: Who, about: About) ->
     if about.path != ORPHANS:
         status = await here.gateway.exists(about.path)
         if status is None:
+            here.access.check_see(who, [about.path])
             node = await _node(here, about.path)
             if node.kind is NodeKind.REFERENCE:
                 return redirect(node, dialect)

@@ -22,7 +22,7 @@ from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, Offline, Unkn
 from indigo_qos_gateway.domain.metadata import updated
 from indigo_qos_gateway.domain.notification import CREATED, DELETED, MODIFIED
 from indigo_qos_gateway.domain.object_id import object_id
-from indigo_qos_gateway.domain.paths import ROOT, below, lineage, parent
+from indigo_qos_gateway.domain.paths import ORPHANS, ROOT, below, lineage, parent
 from indigo_qos_gateway.domain.retention import check_untouched, check_update
 from indigo_qos_gateway.domain.rules import Lifetime
 from indigo_qos_gateway.domain.selection import Span
@@ -118,6 +118,12 @@ class Gateway:
         if found is None:
             raise ObjectNotFound(identifier)
         return found.path
+
+    async def resolved(self, path: str) -> str:
+        """The path itself, or the one of the identifier in it. Raises ``ObjectNotFound``."""
+        if parent(path) != ORPHANS:
+            return path
+        return await self.path_of(path.rpartition("/")[2])
 
     async def look(self, path: str) -> dict[str, Any] | None:
         """The document of what is at a path; ``None`` when nothing is."""
