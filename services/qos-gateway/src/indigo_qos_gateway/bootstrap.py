@@ -53,7 +53,7 @@ from indigo_qos_gateway.application.batch_carrying import BatchCarrier
 from indigo_qos_gateway.application.batches import BatchLimits
 from indigo_qos_gateway.application.carrying import Carrier
 from indigo_qos_gateway.application.choosing import Chooser
-from indigo_qos_gateway.application.joining import joined
+from indigo_qos_gateway.application.joining_many import joined
 from indigo_qos_gateway.application.lifetimes import LIFETIMES, Timers
 from indigo_qos_gateway.application.mounts import Mount, MountTable
 from indigo_qos_gateway.application.notifying import NOTIFICATIONS, Notifier, QueueLimits

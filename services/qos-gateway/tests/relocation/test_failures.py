@@ -161,6 +161,25 @@ async def test_many_at_once_and_one_that_is_missing(start_qos, two, kept):
         assert kept()["posix"] == {}
 
 
+async def test_many_at_once_from_both_back_ends(start_qos, two, kept):
+    async with start_qos(**two) as qos:
+        paths = [f"/box/{n}" for n in range(8)]
+        for path in paths:
+            await qos.store(path, path.encode())
+        for path in paths[::3]:
+            await qos.bring(path, "far.DiskOnly")
+        for target in ("DiskAndTape", "far.DiskAndTape", "far.DiskOnly", "DiskOnly"):
+            body = {"targets": paths, "target_class": target}
+            asked = await qos.http.post("/api/transitions/bulk", json=body, headers=qos.auth())
+            await qos.work_off()
+            state = (await qos.http.get(f"/api/transitions/bulk/{asked.json()['id']}")).json()
+            assert state["counts"]["COMPLETED"] == 8, state
+            for path in paths:
+                assert (await qos.cdmi(path))["capabilitiesURI"].endswith(f"/{target}")
+        assert kept()["far"] == {}
+        assert kept()["posix"] == {path[1:]: path.encode() for path in paths}
+
+
 async def test_many_at_once_that_fail_leave_nothing(start_qos, two, kept, at_far):
     at_far("digest", lying)
     async with start_qos(**two, transition_attempts=1) as qos:

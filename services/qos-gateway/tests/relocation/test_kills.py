@@ -72,7 +72,7 @@ async def finish(qos, path):
     raise AssertionError(f"it does not end: {newest}")
 
 
-@pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [13, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("source", "target"),
     [("DiskOnly", "far.DiskOnly"), ("TapeOnly", "far.TapeOnly"), ("far.DiskAndTape", "DiskOnly")],

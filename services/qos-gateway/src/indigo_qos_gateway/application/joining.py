@@ -17,7 +17,7 @@ from indigo_qos_gateway.application.ports import Backend, NewWork, PlaceViews, S
 from indigo_qos_gateway.application.relocating import Relocator, abandon, leave, place_lock
 from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound
 from indigo_qos_gateway.domain.paths import ROOT, join
-from indigo_qos_gateway.domain.reach import Offered, Reach
+from indigo_qos_gateway.domain.reach import Reach
 from indigo_qos_gateway.domain.relocation import Place, Relocation, hidden_path, is_hidden
 from indigo_qos_gateway.domain.storage import (
     BackendHealth,
@@ -37,29 +37,6 @@ _RELOCATION = "relocation "
 
 _NOTED = "noted"
 """The handle of a step that was over at once: the class of a container was noted."""
-
-
-def joined(
-    prefix: str,
-    home: str,
-    takers: Sequence[str],
-    relocator: Relocator,
-    views: PlaceViews,
-    steps: Steps,
-) -> JoinedBackend:
-    """The part of the tree at ``prefix``, which is the back-end ``home``'s, with those that may take over."""
-    backends = relocator.backends
-    others = [name for name in backends if name != home and name not in takers]
-    reach = Reach(
-        _offered(backends[home]),
-        [_offered(backends[name]) for name in takers],
-        [_offered(backends[name]) for name in others],
-    )
-    return JoinedBackend(prefix, backends[home], reach, relocator, views, steps)
-
-
-def _offered(backend: Backend) -> Offered:
-    return Offered(backend.name, backend.landing_class, backend.classes())
 
 
 class JoinedBackend:
@@ -106,17 +83,7 @@ class JoinedBackend:
 
     async def status(self, path: str) -> Status:
         async def ask(backend: Backend, inner: str, place: Place | None) -> Status:
-            status = await backend.status(inner)
-            shown = self._reach.name(backend.name, status.storage_class)
-            provided = status.provided
-            if (
-                status.object_type is ObjectType.CONTAINER
-                and place is not None
-                and place.storage_class is not None
-            ):
-                shown = place.storage_class
-                provided = {**provided, "cdmi_default_dataobject_capability_class": shown}
-            return replace(status, path=path, storage_class=shown, provided=provided)
+            return self._shown(path, await backend.status(inner), place)
 
         return await self._there(path, ask)
 
@@ -231,6 +198,15 @@ class JoinedBackend:
     async def close(self) -> None:
         await self._steps.close()
         await self._home.close()
+
+    def _shown(self, path: str, status: Status, place: Place | None) -> Status:
+        """What a back-end says, in the words of this part of the tree."""
+        backend = self.name if place is None or place.inner is None else place.backend
+        shown, provided = self._reach.name(backend, status.storage_class), status.provided
+        if status.object_type is ObjectType.CONTAINER and place is not None and place.storage_class is not None:
+            shown = place.storage_class
+            provided = {**provided, "cdmi_default_dataobject_capability_class": shown}
+        return replace(status, path=path, storage_class=shown, provided=provided)
 
     async def _note(self, path: str, target: str, backend: str, native: str) -> str:
         """Note the class of a container: its own back-end can note its own classes only."""

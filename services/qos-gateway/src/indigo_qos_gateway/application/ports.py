@@ -222,6 +222,10 @@ class PlaceViews(Protocol):
         """Where the object is, or what its container notes; ``None`` when it is where its path says."""
         ...
 
+    async def among(self, paths: Sequence[str]) -> set[str]:
+        """Those of the paths that are elsewhere, or note something."""
+        ...
+
     async def children(self, path: str) -> Sequence[str]:
         """Names of the data objects of a container that are elsewhere."""
         ...

@@ -30,6 +30,11 @@ class SqlPlaceViews:
         async with self._engine.connect() as conn:
             return _place((await conn.execute(_FIND, {"path": path})).one_or_none())
 
+    async def among(self, paths: Sequence[str]) -> set[str]:
+        async with self._engine.connect() as conn:
+            rows = await conn.execute(sa.select(places.c.path).where(places.c.path == _any(paths)))
+            return {row.path for row in rows}
+
     async def children(self, path: str) -> Sequence[str]:
         async with self._engine.connect() as conn:
             return [name(row.path) for row in await conn.execute(_CHILDREN, {"path": path})]
