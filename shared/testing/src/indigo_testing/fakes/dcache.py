@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from indigo_testing.fakes.dcache_events import Channels
 from indigo_testing.fakes.library import Library
 
 _LOCALITY = {"DISK": "ONLINE", "TAPE": "NEARLINE", "DISK_AND_TAPE": "ONLINE_AND_NEARLINE", "LOST": "LOST"}
@@ -21,12 +22,14 @@ _API = "/api/v1/"
 class DCache:
     """An ASGI application: ``/api/v1`` is the frontend, everything else the door.
 
-    A change of quality takes one look at its bulk request; ``lies`` makes it a success that did nothing.
+    A change of quality takes one look at its bulk request; ``lies`` makes it a success that did nothing, and
+    ``held`` makes it wait for ``let_go``.
     """
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self.lies = False
+        self.lies = self.held = False
+        self.channels = Channels()
         self.fails_with: str | None = None
         self.requests: dict[str, dict[str, Any]] = {}
         self.qos: dict[str, str] = {}
@@ -41,6 +44,8 @@ class DCache:
 
     async def _api(self, path: str, request: Request) -> Response:
         room, _, rest = path.partition("/")
+        if room == "events":
+            return await self.channels.answer(rest.removeprefix("channels").strip("/"), request)
         body = json.loads(await request.body() or b"null")
         match request.method, room:
             case "GET", "user":
@@ -157,11 +162,21 @@ class DCache:
         if found is None:
             return _error(404, "Not Found")
         shown = json.loads(json.dumps({k: v for k, v in found.items() if k not in {"activity", "arguments"}}))
-        if found["status"] == "QUEUED":
-            found["status"] = "COMPLETED"
-            for each in found["targets"]:
-                self._finish(found, each)
+        if found["status"] == "QUEUED" and not self.held:
+            self._complete(found)
         return JSONResponse(shown)
+
+    def let_go(self) -> None:
+        """Carry out what was held, and tell who listens."""
+        self.held = False
+        for found in self.requests.values():
+            if found["status"] == "QUEUED":
+                self._complete(found)
+
+    def _complete(self, found: dict[str, Any]) -> None:
+        found["status"] = "COMPLETED"
+        for each in found["targets"]:
+            self._finish(found, each)
 
     def _finish(self, request: dict[str, Any], target: dict[str, Any]) -> None:
         target |= {"state": "COMPLETED", "startedAt": 2, "finishedAt": 3}
@@ -187,6 +202,7 @@ class DCache:
         self.qos.pop(name, None)
         flags.tape = flags.tape or quality in {"tape", "disk+tape"}
         flags.disk = quality != "tape"
+        self.channels.tell(name, "IN_ATTRIB")
 
     def _cancel(self, identifier: str, body: dict[str, Any]) -> Response:
         found = self.requests.get(identifier)

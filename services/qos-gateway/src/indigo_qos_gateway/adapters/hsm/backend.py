@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,6 +90,15 @@ class Manager(Protocol):
     async def close(self) -> None: ...
 
 
+Wait = Callable[[str, float], Awaitable[None]]
+"""Returns after so many seconds, or sooner when the storage tells that something happened to the path."""
+
+
+async def sleep(_: str, seconds: float) -> None:
+    """Nothing is told: looks are all there is."""
+    await asyncio.sleep(seconds)
+
+
 class HsmBackend:
     """Implements ``application.ports.Backend``. ``again_seconds`` is the time between looks at a request."""
 
@@ -105,6 +114,7 @@ class HsmBackend:
         place: Place,
         *,
         again_seconds: float = 5.0,
+        wait: Wait = sleep,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -113,6 +123,7 @@ class HsmBackend:
         self._ways = ways
         self._place = place
         self._again = again_seconds
+        self._wait = wait
         self._running: dict[str, tuple[str, str]] = {}
 
     @property
@@ -210,7 +221,7 @@ class HsmBackend:
             left = end - time.monotonic()
             if left <= 0:
                 return progress
-            await asyncio.sleep(min(left, self._again))
+            await self._wait(path, min(left, self._again))
         self._running.pop(path, None)
         return progress
 

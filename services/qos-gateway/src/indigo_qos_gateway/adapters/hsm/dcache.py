@@ -14,6 +14,7 @@ from indigo_kernel.problems import Unavailable
 
 from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY, UNKNOWN, Ways
 from indigo_qos_gateway.adapters.hsm.backend import CLASS_OF, Seen
+from indigo_qos_gateway.adapters.hsm.dcache_events import DCacheEvents
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.domain.storage import Content, Progress, StepState
 
@@ -34,14 +35,19 @@ _LOCALITY = {
     "NONE": Locality.NONE,
 }
 _SHA256 = "indigo.sha256"
+_LONGEST_ERROR = 500
 _OVER = {"FAILED": StepState.FAILED, "CANCELLED": StepState.UNKNOWN, "SKIPPED": StepState.UNKNOWN}
 
 
 class DCacheManager:
-    """Implements ``Manager``. ``url`` ends with ``/api/v1``; ``base`` is where the tree is in the namespace."""
+    """Implements ``Manager``. ``url`` ends with ``/api/v1``; ``base`` is where the tree is in the namespace.
 
-    def __init__(self, remote: Remote, url: str, base: str) -> None:
+    ``events`` are closed with it.
+    """
+
+    def __init__(self, remote: Remote, url: str, base: str, events: DCacheEvents | None = None) -> None:
         self._remote = remote
+        self._events = events
         self._url = url.rstrip("/")
         self._base = base.rstrip("/")
 
@@ -112,6 +118,8 @@ class DCacheManager:
         )
 
     async def close(self) -> None:
+        if self._events is not None:
+            await self._events.close()
         await self._remote.close()
 
     async def _namespace(self, path: str, query: str, missing: str | None) -> dict[str, Any]:
@@ -133,7 +141,8 @@ def _targets(found: dict[str, Any]) -> list[dict[str, Any]]:
 def _progress(status: str, target: dict[str, Any]) -> Progress:
     state = str(target.get("state"))
     if state in _OVER:
-        return Progress(_OVER[state], str(target.get("errorMessage") or target.get("errorType") or state))
+        error = str(target.get("errorMessage") or target.get("errorType") or state)
+        return Progress(_OVER[state], error[:_LONGEST_ERROR])
     if status in {"CANCELLED", "CANCELLING"}:
         return Progress(StepState.UNKNOWN)
     return Progress(StepState.DONE if state == "COMPLETED" else StepState.RUNNING)

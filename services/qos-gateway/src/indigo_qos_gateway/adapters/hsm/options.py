@@ -9,13 +9,17 @@ from pydantic import AnyHttpUrl, StringConstraints
 
 from indigo_qos_gateway.adapters.classes import Ways
 from indigo_qos_gateway.adapters.hsm import dcache, storm, tape_rest
-from indigo_qos_gateway.adapters.hsm.backend import HsmBackend, Manager
+from indigo_qos_gateway.adapters.hsm.backend import HsmBackend, Manager, Wait, sleep
+from indigo_qos_gateway.adapters.hsm.dcache_events import DCacheEvents
 from indigo_qos_gateway.adapters.hsm.files import NoteContent, RemoteFiles
 from indigo_qos_gateway.adapters.http.credentials import HeaderAuth
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.http.webdav import WebDav
 from indigo_qos_gateway.adapters.options import SlowOptions
 from indigo_qos_gateway.application.ports import StageRequests
+
+_SILENCE_SECONDS = 300.0
+"""How long a connection for events may be silent before it is made anew."""
 
 
 class _HsmOptions(SlowOptions):
@@ -30,7 +34,13 @@ class _HsmOptions(SlowOptions):
         return Remote(self.name, auth=HeaderAuth(self.token_file))
 
     def _made(
-        self, kind: str, remote: Remote, manager: Manager, ways: Ways, note: NoteContent | None = None
+        self,
+        kind: str,
+        remote: Remote,
+        manager: Manager,
+        ways: Ways,
+        note: NoteContent | None = None,
+        wait: Wait = sleep,
     ) -> HsmBackend:
         door = WebDav(remote, str(self.door_url).rstrip("/") + self.base)
         return HsmBackend(
@@ -41,6 +51,7 @@ class _HsmOptions(SlowOptions):
             ways,
             self.place(),
             again_seconds=self.look_seconds,
+            wait=wait,
         )
 
 
@@ -51,8 +62,10 @@ class DCacheOptions(_HsmOptions):
 
     def backend(self) -> HsmBackend:
         remote = self._remote()
-        manager = dcache.DCacheManager(remote, str(self.api_url), self.base)
-        return self._made("dCache", remote, manager, dcache.WAYS, manager.note_content)
+        listening = Remote(self.name, auth=HeaderAuth(self.token_file), seconds=_SILENCE_SECONDS)
+        events = DCacheEvents(listening, str(self.api_url), self.base)
+        manager = dcache.DCacheManager(remote, str(self.api_url), self.base, events)
+        return self._made("dCache", remote, manager, dcache.WAYS, manager.note_content, events.wait)
 
 
 class TapeRestOptions(_HsmOptions):

@@ -3,8 +3,8 @@
 Files that are asked for together are moved by one policy run. Its rule names them by their inodes: rules are
 text for m4 and SQL, and no file name is safe in there.
 
-Source: IBM Storage Scale command reference (mmlsattr ``-L``, mmchattr ``-P``, mmlspool, mmapplypolicy ``-P -i -I``)
-and "Policy rules" (``MIGRATE``, the attribute ``INODE``).
+Source: IBM Storage Scale command reference (mmlsattr ``-L``, mmchattr ``-P``, mmlspool, mmapplypolicy ``-i``) and
+"Policy rules" (``MIGRATE``, the attribute ``INODE``).
 """
 
 from __future__ import annotations
