@@ -168,6 +168,18 @@ async def test_the_newest_wins_while_an_older_deposit_is_under_way(pid, record):
     assert len(await pid.facts("pid.doi.registered.v1")) == 1
 
 
+async def test_timestamps_grow_when_the_clock_was_wrong(pid, record):
+    await publish(pid, record, ["p"])
+    await pid.settle()
+    tomorrow = 2099_01_01_00_00_00_00
+    await rows(pid, f"UPDATE crossref_deposits SET timestamp = {tomorrow}")
+    await rows(pid, f"UPDATE sandbox_works SET timestamp = {tomorrow}")
+    await pid.deliver(RecordUpdated(record=record("p", **PLAN, version=2, title="Newer")))
+    await pid.settle()
+    (work,) = await rows(pid, "SELECT title, timestamp FROM sandbox_works")
+    assert (work.title, work.timestamp) == ("Newer", tomorrow + 1)
+
+
 async def test_one_bad_record_does_not_hold_up_the_others(pid, record):
     await publish(pid, record, [f"p{n}" for n in range(9)])
     await gather(pid)
@@ -184,6 +196,16 @@ async def test_one_bad_record_does_not_hold_up_the_others(pid, record):
     assert again.status_code == 202
     await pid.settle()
     assert (await pid.doi("p4"))["status"] == "done"
+
+
+async def test_a_prefix_without_a_registrar_is_told(pid, record):
+    await publish(pid, record, ["p"])
+    await rows(pid, "UPDATE dois SET doi = '10.7777/x'")
+    await rows(pid, "UPDATE jobs SET key = '10.7777/x'")
+    await pid.work_off()
+    seen = (await pid.http.get("/api/dois/10.7777/x")).json()
+    assert (seen["status"], seen["registrar"]) == ("failed", None)
+    assert "No registrar is set" in seen["reason"]
 
 
 async def test_an_error_of_ours_is_told_and_can_be_tried_again(pid, record):

@@ -14,7 +14,7 @@ from indigo_contracts.repository import RecordPublished, RecordState, RecordUpda
 from indigo_kernel.clock import ManualClock
 from indigo_kernel.db.engine import create_engine
 from indigo_kernel.http.server import listen, serving
-from indigo_pid.adapters.crossref.registrar import NOT_HIDDEN
+from indigo_pid.adapters.crossref.registrar import GATHER, NOT_HIDDEN
 from indigo_pid.bootstrap import CROSSREF_LAG
 from indigo_pid.sandbox.app import Account, SandboxRegistrar, create_sandbox
 from indigo_pid.sandbox.crossref.app import CrossrefAccount, SandboxCrossref, create_crossref_sandbox
@@ -264,6 +264,17 @@ class TestCrossref(RegistrarContract):
         assert await drift() == (1, 0)
         pid.clock.advance(CROSSREF_LAG)
         assert await drift() == (0, 1)
+
+    async def test_a_refusal_to_tell_says_nothing_of_the_dois(self, pid, door, doi):
+        await pid.work_off()
+        pid.clock.advance(GATHER)
+        await pid.work_off()
+        inside, door.app = door.app, PlainTextResponse("gone", 410)
+        await self.try_once(pid)
+        assert ((await pid.doi("r1"))["status"], await pid.facts("pid.doi.failed.v1")) == ("pending", [])
+        door.app = inside
+        await pid.settle()
+        assert (await pid.doi("r1"))["status"] == "done"
 
     async def test_a_page_that_shows_the_password_is_not_shown(self, pid, door, doi):
         door.app = PlainTextResponse(f"500 at ?usr=role&pwd={PASSWORD}", 500)

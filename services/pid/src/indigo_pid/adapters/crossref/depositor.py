@@ -66,12 +66,16 @@ class Depositor:
             for batch in sent:
                 await self._look(batch)
             await self._send_all(job.key)  # what a report said to try again
+            away = False
         except RegistrarDown as down:
             log.info("crossref.postponed", lane=job.key, reason=down.reason)
+            away = True
         async with self._work() as work:
-            left = await work.deposits.batches(job.key)
-            if left:
-                raise Later(max(min(one.next_at for one in left) - work.now, timedelta(0)))
+            # While Crossref is away those that are due wait as well: one request at a time shows when it is back.
+            left = [one.next_at for one in await work.deposits.batches(job.key)]
+            next_at = min((one for one in left if one > work.now or not away), default=None)
+            if next_at is not None:
+                raise Later(max(next_at - work.now, timedelta(0)))
 
     async def give_up(self, job: Job, error: BaseException) -> None:
         """The worker stops trying because of an error of ours: say so of every DOI in the lane."""
@@ -120,16 +124,16 @@ class Depositor:
 
     async def _send(self, batch: Batch) -> None:
         """Send a batch; one that may have been sent before only if Crossref does not know it."""
+        if batch.sends:
+            report = await self._report(batch)
+            if not report.is_unknown:
+                await self._arrived(batch, f"Crossref has it, {report.status}")
+                return
         begun = replace(batch, sends=batch.sends + 1)
+        async with self._work() as work:
+            document = await work.deposits.document(batch)
+            await work.deposits.save_batch(begun)
         try:
-            if batch.sends:
-                report = await self._client.report(batch.batch_id)
-                if not report.is_unknown:
-                    await self._arrived(batch, f"Crossref has it, {report.status}")
-                    return
-            async with self._work() as work:
-                document = await work.deposits.document(batch)
-                await work.deposits.save_batch(begun)
             await self._client.deposit(batch.batch_id, document)
         except RegistrarRefused as refusal:
             whole = RecordReport("", Verdict.FAILURE, refusal.reason)
@@ -140,16 +144,19 @@ class Depositor:
             raise
         await self._arrived(begun, "Crossref has received it")
 
-    async def _look(self, batch: Batch) -> None:
+    async def _report(self, batch: Batch) -> Report:
+        """The report on a batch. Raises ``RegistrarDown`` also when it is refused: it is not about the DOIs."""
         try:
-            report = await self._client.report(batch.batch_id)
+            return await self._client.report(batch.batch_id)
         except RegistrarRefused as refusal:
             down = RegistrarDown(refusal.reason)
-            await self._failed(batch, down)
-            raise down from refusal
-        except RegistrarDown as down:
-            await self._failed(batch, down)
-            raise
+        except RegistrarDown as error:
+            down = error
+        await self._failed(batch, down)
+        raise down
+
+    async def _look(self, batch: Batch) -> None:
+        report = await self._report(batch)
         if report.is_complete:
             await self._settle(batch, report)
             return

@@ -60,7 +60,7 @@ class Crossref:
         async with self._work() as work:
             deposit = await work.deposits.find(doi.doi)
             if deposit is None or deposit.revision < doi.revision:
-                deposit = await self._hand_in(work, doi)
+                deposit = await self._hand_in(work, doi, None if deposit is None else deposit.timestamp)
             if deposit.outcome is None:
                 return await _under_way(work, deposit)
         if deposit.outcome is Outcome.REFUSED:
@@ -73,10 +73,11 @@ class Crossref:
                 yield page
 
     @staticmethod
-    async def _hand_in(work: DepositWork, doi: Doi) -> Deposit:
+    async def _hand_in(work: DepositWork, doi: Doi, last: int | None) -> Deposit:
+        """Let the record wait for the next deposit; ``last`` is the timestamp of the one before."""
         record = record_of(doi.doi, doi.attributes, withdrawn=doi.desired is DoiState.REGISTERED)
         lane = lane_of(doi.doi, record.kind)
-        deposit = Deposit(doi.doi, doi.revision, lane, record.xml, MOST_RECORDS)
+        deposit = Deposit(doi.doi, doi.revision, lane, record.xml, MOST_RECORDS, timestamp=last)
         await work.deposits.save(deposit)
         await work.enqueue(JOB, lane, {}, run_at=work.now + GATHER)
         return deposit

@@ -37,6 +37,7 @@ class Deposit:
     """Records a batch with this one may have: fewer when it was part of one that was refused as a whole."""
     batch_id: str | None = None
     timestamp: int | None = None
+    """Of the batch it was put into last, or the one before: the next must be higher."""
     outcome: Outcome | None = None
     message: str | None = None
 
