@@ -23,6 +23,13 @@ from indigo_contracts.repository import (
 )
 from indigo_kernel.bus.ports import PermanentError, Subscription
 from indigo_kernel.bus.wire import message_of
+from indigo_pid.adapters.db.uow import PidWork
+from sqlalchemy.exc import DBAPIError
+
+WAITING = sa.text(
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 @pytest.fixture
@@ -290,3 +297,50 @@ async def test_unused_identifiers_come_page_by_page(pid, record):
         seen += [one["record_id"] for one in answer.json()["items"]]
         url = answer.links.get("next", {}).get("url")
     assert sorted(seen) == ["r0", "r1", "r2"]
+
+
+@pytest.mark.parametrize("held", ["plan p1", "record r1", "record r0"])
+async def test_only_records_that_describe_each_other_wait_for_each_other(pid, record, held):
+    def news(record_id: str, plan: str, previous: str) -> RecordReserved:
+        link = PlanLink(plan_id=plan, edition=1, output="water")
+        return RecordReserved(record=record(record_id, plan=link, previous=previous))
+
+    async with PidWork(pid.runtime.database, pid.index) as other:
+        await other.alone(held)
+        async with asyncio.timeout(8):  # less than a statement waits for a lock
+            await pid.deliver(news("r2", "p2", "r3"))
+        waiting = asyncio.create_task(pid.deliver(news("r1", "p1", "r0")))
+        async with asyncio.timeout(8), pid.runtime.database.engine.connect() as conn:
+            while not (await conn.execute(WAITING)).scalar_one():
+                await asyncio.sleep(0.01)
+        assert not waiting.done()
+    await waiting
+    assert (await pid.identifier_of("r1"))["state"] == "reserved"
+
+
+async def test_versions_heard_of_side_by_side_share_one_concept(pid, record):
+    """However their transactions lie to each other; one that PostgreSQL ends is delivered again, as a bus does."""
+
+    async def deliver(number: int) -> None:
+        fact = RecordPublished(
+            record=record(
+                f"r{number}",
+                state=RecordState.PUBLISHED,
+                plan=None,
+                previous=f"r{number - 1}" if number else None,
+                edition=number + 1,
+            )
+        )
+        for _ in range(20):
+            try:
+                await pid.deliver(fact)
+            except DBAPIError:
+                continue
+            return
+        raise AssertionError("it was never applied")
+
+    await asyncio.gather(*(deliver(number) for number in (0, 2, 4, 1, 5, 3)))
+    versions = [await pid.identifier_of(f"r{number}") for number in range(6)]
+    (concept,) = {one["concept"] for one in versions}
+    answer = await pid.http.get(f"/api/identifiers/{concept}", headers=pid.auth("operator"))
+    assert answer.json()["target"] == versions[5]["target"]

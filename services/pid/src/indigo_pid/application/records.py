@@ -23,9 +23,7 @@ async def follow_record(work: Work, rules: Rules, record: RecordSnapshot, *, rea
     Raises ``InvalidBody`` for a landing page nobody may be sent to, and ``Conflict`` for a record that comes
     back after its withdrawal.
     """
-    # Records of one plan, and versions of one record, describe each other: one at a time, or each would miss
-    # what the other commits.
-    await work.alone("records")
+    await _alone_in_its_family(work, record)
     known = await work.identifiers.of_record(record.record_id, for_update=True)
     if known is not None and not known.is_news(record):
         return
@@ -58,9 +56,24 @@ async def give_up_record(work: Work, rules: Rules, record: RecordSnapshot) -> No
     Its name was told to others, so nobody else gets it: it stays reserved, leads nowhere, and operators find it
     among the unused ones (``unused_identifiers``). News of the draft that come late change nothing.
     """
-    await work.alone("records")
+    await _alone_in_its_family(work, record)
     known = await work.identifiers.of_record(record.record_id, for_update=True)
     if known is not None and not known.is_news(record):
         return
     before = known or await add_new(work, rules, record=record)
     await store_change(work, before.give_up(record, DISCARDED, now=work.now), Change.GIVEN_UP, None)
+
+
+async def _alone_in_its_family(work: Work, record: RecordSnapshot) -> None:
+    """Wait until nobody else works on a record that this one describes or is described by.
+
+    Records of one plan, and neighbors in a chain of versions, describe each other: side by side, each would miss
+    what the other commits. Records that share nothing do not wait. All take the keys in one order.
+    """
+    keys = {f"record {record.record_id}"}
+    if record.plan is not None:
+        keys.add(f"plan {record.plan.plan_id}")
+    if record.previous is not None:
+        keys.add(f"record {record.previous}")
+    for key in sorted(keys):
+        await work.alone(key)

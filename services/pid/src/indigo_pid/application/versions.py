@@ -19,9 +19,11 @@ async def link_versions(work: Work, rules: Rules, identifier: Identifier) -> tup
     two chains turn out to be one, the concept with the older member stays the one that is given to both. With
     ``identifier`` come the concepts that other ones took the place of.
     """
-    neighbors = await _neighbors(work, identifier)
-    if not neighbors and identifier.concept is None:
+    if not await _neighbors(work, identifier) and identifier.concept is None:
         return identifier, set()
+    # A concept is changed on behalf of versions far apart; what was read before this may be outdated.
+    await work.alone("versions")
+    neighbors = await _neighbors(work, identifier)
     family = sorted([identifier, *neighbors], key=lambda one: (one.created_at, one.handle))
     concept = next((one.concept for one in family if one.concept is not None), None)
     if concept is None:
