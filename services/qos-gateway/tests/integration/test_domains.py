@@ -1,6 +1,7 @@
 """Domains: to whom objects belong, and who may give to them."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -82,7 +83,9 @@ async def test_members_give_to_a_domain_and_the_rest_follows(qos, bio):
     moved = await put(qos, "/tree/", {"move": "/nest/"}, who=qos.auth(), kind="container")
     assert moved.status_code == 201
     assert (await get(qos, "/tree/in/egg"))["domainURI"] == "/cdmi_domains/bio/", "a move changes no owner"
+    qos.clock.advance(timedelta(hours=3))
     value = json.loads((await get(qos, "/cdmi_domains/bio/cdmi_domain_summary/cumulative"))["value"])
+    assert value["cdmi_summary_objecthours"] == "6.000"
     assert value["cdmi_domainURI"] == "/cdmi_domains/bio/"
     counts = [value[f"indigo_summary_{each}"] for each in ("objects", "containers", "queues")]
     assert counts == ["2", "2", "1"]

@@ -132,7 +132,7 @@ async def _read(request: Request, here: Service, about: Target) -> Response:
         domain = await get_domain(here.gateway, work, path)
         if domain is None:
             raise ObjectNotFound(f"{path}/")
-        totals = await work.domains.totals(path) if inside == [SUMMARY, _CUMULATIVE] else None
+        totals = await work.domains.totals(path, work.now) if inside == [SUMMARY, _CUMULATIVE] else None
         now = work.now
     if inside is None:
         negotiation.check_acceptable(request, dialect, DOMAIN)

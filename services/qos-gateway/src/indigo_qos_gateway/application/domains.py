@@ -119,7 +119,7 @@ async def remove_domain(gateway: Gateway, path: str) -> None:
         if heir is not None and (heir == path or await get_domain(gateway, work, heir) is None):
             raise Conflict(f"There is no domain {heir}/ to take over")
         if heir is None:
-            totals = await work.domains.totals(path)
+            totals = await work.domains.totals(path, work.now)
             if totals.objects or totals.containers or totals.queues:
                 raise Conflict(f"Something belongs to {path}/; name its heir in cdmi_domain_delete_reassign")
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from indigo_qos_gateway.domain.domain import Domain, Totals
@@ -94,8 +95,8 @@ class Domains(Protocol):
 
     async def remove(self, path: str) -> None: ...
 
-    async def totals(self, path: str) -> Totals:
-        """What belongs to the domain now."""
+    async def totals(self, path: str, now: datetime) -> Totals:
+        """What belongs to the domain ``now``."""
         ...
 
     async def reassign(self, path: str, to: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from indigo_kernel.db.tables import Instant
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -48,8 +50,8 @@ class SqlDomains:
     async def remove(self, path: str) -> None:
         await self._conn.execute(sa.delete(domains).where(domains.c.path == path))
 
-    async def totals(self, path: str) -> Totals:
-        age = sa.extract("epoch", sa.func.statement_timestamp() - objects.c.created_at)
+    async def totals(self, path: str, now: datetime) -> Totals:
+        age = sa.extract("epoch", sa.literal(now, Instant) - objects.c.created_at)
         kinds = await self._conn.execute(
             sa.select(objects.c.object_type, sa.func.count(), sa.func.sum(age))
             .where(objects.c.domain == path)
