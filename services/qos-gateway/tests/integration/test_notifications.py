@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 from indigo_contracts.envelope import Envelope
 
 STRICT = {"x-cdmi-specification-version": "1.1.1"}
@@ -128,6 +129,31 @@ async def test_a_full_queue_loses_and_says_so(start_qos):
         await qos.work_off()
         assert len(await told(qos)) == 2
         assert (await status(qos))["cdmi_notification_status"] == "Error: the queue was full, 1 values were lost"
+
+
+async def statements(qos, path):
+    """How many statements storing an object takes."""
+    seen = []
+
+    def count(*_):
+        seen.append(1)
+
+    engine = qos.runtime.database.engine.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", count)
+    await qos.store(path, b"x")
+    sa.event.remove(engine, "before_cursor_execute", count)
+    return len(seen)
+
+
+async def test_a_write_costs_the_same_however_many_listen(qos):
+    await qos.store("/box/0", b"x")
+    alone = await statements(qos, "/box/1")
+    await make(qos, "/inbox", EVERYTHING)
+    one = await statements(qos, "/box/2")
+    for number in range(20):
+        await make(qos, f"/inbox{number}", EVERYTHING)
+    assert await statements(qos, "/box/3") == one
+    assert one <= alone + 2, "the event, and the word to its worker"
 
 
 async def test_nothing_is_noted_when_nobody_listens(qos):
