@@ -91,7 +91,9 @@ async def test_a_later_edition_overtakes_a_copy_that_was_not_made_yet(qos, make_
 async def test_a_later_edition_stops_a_copy_that_is_being_made(qos, make_plan):
     await qos.publish(make_plan(data="DiskAndTape"), qos.repository.record("r1", FILES))
     async with qos.runtime.api.state.gateway.gateway.work() as work:
-        (transition,) = await work.transitions.listed(path=None, record_id="r1", state=None, before=None, limit=1)
+        (transition,) = await work.transitions.listed(
+            path=None, record_id="r1", state=None, places=None, before=None, limit=1
+        )
         await work.transitions.save(transition.start(work.now, None))
     await qos.publish(make_plan(2, data="TapeOnly"))
     await qos.work_off()
