@@ -8,7 +8,8 @@ import pytest_asyncio
 from indigo_contracts.qos import Locality
 from indigo_kernel.db.engine import create_engine
 from indigo_kernel.http.server import listen, serving
-from indigo_qos_gateway.adapters.classes import Place
+from indigo_kernel.problems import Unavailable
+from indigo_qos_gateway.adapters.classes import NAMES, Place
 from indigo_qos_gateway.adapters.db.stage_requests import SqlStageRequests
 from indigo_qos_gateway.adapters.hsm import dcache, storm, tape_rest
 from indigo_qos_gateway.adapters.hsm.backend import HsmBackend
@@ -278,3 +279,71 @@ async def test_events_nobody_can_read_are_passed_over(listening, data):
     fake.let_go()
     async with asyncio.timeout(10):
         assert (await waiting).state is StepState.DONE
+
+
+TEST_POLICY = {
+    "name": "TEST",
+    "states": [
+        {"duration": "P10D", "media": [{"storageMedium": "DISK", "numberOfCopies": 2}]},
+        {
+            "duration": "P1M",
+            "media": [
+                {"storageMedium": "DISK", "numberOfCopies": 1},
+                {"storageMedium": "HSM", "numberOfCopies": 1},
+            ],
+        },
+        {"media": [{"storageMedium": "HSM", "numberOfCopies": 1}]},
+    ],
+}
+
+
+@pytest.fixture
+def with_policy(tmp_path):
+    """A dCache with the policy TEST, and a back-end that offers it."""
+    system = System(tmp_path, dcache_system)
+    system.fake.policies["TEST"] = TEST_POLICY
+    remote = Remote("tape", transport=system.transport)
+    manager = dcache.DCacheManager(remote, HOST + "/api/v1", "/vo", None, ("TEST",))
+    files = RemoteFiles(WebDav(remote, HOST + "/vo"), manager.note_content, (*NAMES, "TEST"))
+    more = {"TEST": {"cdmi_latency": "100"}}
+    ways = dcache.ways(("TEST",))
+    backend = HsmBackend("tape", "dCache", files, manager, ways, Place(), again_seconds=0.001, more=more)
+    return system, backend
+
+
+async def test_a_policy_of_dcache_is_a_class_and_its_state_is_told(with_policy):
+    system, backend = with_policy
+    await backend.write("/file", chunked(DATA))
+    assert (await bring(backend, "/file", "TEST")).state is StepState.DONE
+    localities = [Locality.DISK, Locality.DISK_AND_TAPE, Locality.TAPE]
+    for state, locality in enumerate(localities):
+        system.fake.set_policy("/vo/file", "TEST", state)
+        status = await backend.status("/file")
+        assert (status.storage_class, status.locality) == ("TEST", locality)
+        assert status.provided["indigo_qos_policy_state"] == str(state)
+        assert status.provided["cdmi_latency"] == "100"
+    assert (await bring(backend, "/file", "DiskAndTape")).state is StepState.DONE
+    assert "/vo/file" not in system.fake.policy_of
+
+
+async def test_a_policy_that_is_not_kept_is_not_believed(with_policy):
+    system, backend = with_policy
+    await backend.write("/file", chunked(DATA))
+    system.fake.policy_of["/vo/file"] = ("TEST", 1)  # its copy on tape is not made yet
+    assert (await backend.status("/file")).storage_class == "DiskOnly"
+    for state in (-1, 3, 10**30):
+        system.fake.policy_of["/vo/file"] = ("TEST", state)
+        assert (await backend.status("/file")).storage_class == "DiskOnly"
+
+
+async def test_containers_may_have_a_policy_and_a_policy_that_is_gone_is_told(with_policy):
+    system, backend = with_policy
+    await backend.make_container("/box")
+    assert (await bring(backend, "/box", "TEST")).state is StepState.DONE
+    assert (await backend.status("/box")).storage_class == "TEST"
+    assert (await backend.health()).usable
+    again = dcache.DCacheManager(
+        Remote("tape", transport=system.transport), HOST + "/api/v1", "/vo", None, ("GONE",)
+    )
+    with pytest.raises(Unavailable, match="tape has no policy GONE"):
+        await again.check()

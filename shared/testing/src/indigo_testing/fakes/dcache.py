@@ -33,6 +33,8 @@ class DCache:
         self.fails_with: str | None = None
         self.requests: dict[str, dict[str, Any]] = {}
         self.qos: dict[str, str] = {}
+        self.policies: dict[str, dict[str, Any]] = {}
+        self.policy_of: dict[str, tuple[str, int]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -56,6 +58,8 @@ class DCache:
                 return self._act("/" + rest.strip("/").removesuffix("/xattr"), body, rest)
             case "DELETE", "namespace":
                 return self._delete("/" + rest.strip("/"))
+            case "GET", "qos-policy":
+                return self._policy(rest)
             case "POST", "bulk-requests":
                 return self._submit(body, request)
             case "GET", "bulk-requests":
@@ -194,7 +198,29 @@ class DCache:
         elif request["activity"] == "UNPIN":
             flags.pinned = False
         elif not self.lies:
-            self._change(target["target"], request["arguments"]["targetQos"])
+            arguments = request["arguments"]
+            self.policy_of.pop(target["target"], None)
+            if "qosPolicy" in arguments:
+                self.set_policy(target["target"], arguments["qosPolicy"], arguments.get("qosState", 0))
+            else:
+                self._change(target["target"], arguments["targetQos"])
+
+    def set_policy(self, name: str, policy: str, state: int) -> None:
+        """Bring a file to a state of a policy, as dCache does when the one before is over."""
+        media = {each["storageMedium"] for each in self.policies[policy]["states"][state]["media"]}
+        self.policy_of[name] = policy, state
+        self._change(name, "disk" if media == {"DISK"} else "tape" if media == {"HSM"} else "disk+tape")
+
+    def _policy(self, rest: str) -> Response:
+        if not rest:
+            return JSONResponse(list(self.policies))
+        if rest.startswith("path/"):
+            name = "/" + rest.removeprefix("path/").strip("/")
+            if not self.library.path(name).exists():
+                return _error(400, "No such file or directory")
+            policy, state = self.policy_of.get(name, (None, None))
+            return JSONResponse({"path": name, "policyName": policy, "policyState": state})
+        return JSONResponse(self.policies[rest]) if rest in self.policies else _error(404, "Not Found")
 
     def _change(self, name: str, quality: str) -> None:
         flags = self.library.at(name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from indigo_contracts.qos import Locality
@@ -16,17 +17,19 @@ from indigo_kernel.problems import Conflict, Unavailable
 from indigo_qos_gateway.adapters.classes import (
     DISK_AND_TAPE,
     DISK_ONLY,
+    NAMES,
     TAPE_ONLY,
     UNKNOWN,
     Place,
     Ways,
     attributes,
-    offered,
+    classes,
 )
 from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
 from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, Offline, StorageDamage
 from indigo_qos_gateway.domain.paths import ROOT
 from indigo_qos_gateway.domain.storage import (
+    Attribute,
     BackendHealth,
     Child,
     Content,
@@ -57,6 +60,8 @@ class Seen:
     locality: Locality
     recalling: bool = False
     sha256: str | None = None
+    provided: Mapping[str, Attribute] = field(default_factory=dict)
+    """Attributes of this file, besides those of its class."""
 
 
 def seen_at(locality: Locality, *, recalling: bool = False) -> Seen:
@@ -100,7 +105,10 @@ async def sleep(_: str, seconds: float) -> None:
 
 
 class HsmBackend:
-    """Implements ``application.ports.Backend``. ``again_seconds`` is the time between looks at a request."""
+    """Implements ``application.ports.Backend``. ``again_seconds`` is the time between looks at a request.
+
+    ``more`` are classes besides the three of a disk with a tape behind it, with what is known of them.
+    """
 
     landing_class = DISK_ONLY
 
@@ -115,6 +123,7 @@ class HsmBackend:
         *,
         again_seconds: float = 5.0,
         wait: Wait = sleep,
+        more: Mapping[str, Mapping[str, Attribute]] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self.kind = kind
@@ -124,6 +133,9 @@ class HsmBackend:
         self._place = place
         self._again = again_seconds
         self._wait = wait
+        self._known = {name: attributes(name, place) for name in NAMES} | {
+            name: {**known, **place.attributes()} for name, known in more.items()
+        }
         self._running: dict[str, tuple[str, str]] = {}
 
     @property
@@ -131,7 +143,7 @@ class HsmBackend:
         return self._place.site
 
     def classes(self) -> Sequence[StorageClass]:
-        return offered(self._place, self._ways)
+        return classes(self._known, self._ways)
 
     async def status(self, path: str) -> Status:
         entry = await self._files.stat(path)
@@ -159,7 +171,7 @@ class HsmBackend:
             modified=entry.modified,
             sha256=seen.sha256,
             recalling=seen.recalling,
-            provided={} if seen.storage_class == UNKNOWN else attributes(seen.storage_class, self._place),
+            provided={**self._known.get(seen.storage_class, {}), **seen.provided},
         )
 
     async def children(self, path: str) -> Sequence[Child]:

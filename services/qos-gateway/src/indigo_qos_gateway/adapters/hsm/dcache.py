@@ -5,6 +5,7 @@ Source: dCache User Guide, "Frontend" (``namespace``, ``bulk-requests`` with the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from indigo_kernel.problems import Unavailable
 from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY, UNKNOWN, Ways
 from indigo_qos_gateway.adapters.hsm.backend import CLASS_OF, Seen
 from indigo_qos_gateway.adapters.hsm.dcache_events import DCacheEvents
+from indigo_qos_gateway.adapters.hsm.dcache_policies import STATE, Policies
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.domain.storage import Content, Progress, StepState
 
@@ -24,6 +26,14 @@ WAYS: Ways = {
     TAPE_ONLY: (DISK_AND_TAPE,),
 }
 """What dCache lets files do: a copy on tape is never given up."""
+
+
+def ways(policies: Collection[str]) -> Ways:
+    """The same with policies, to which files may go from everywhere."""
+    return {name: (*others, *policies) for name, others in WAYS.items()} | {
+        name: (DISK_AND_TAPE, TAPE_ONLY, *(each for each in policies if each != name)) for name in policies
+    }
+
 
 _QOS = {DISK_ONLY: "disk", DISK_AND_TAPE: "disk+tape", TAPE_ONLY: "tape"}
 _LOCALITY = {
@@ -42,10 +52,18 @@ _OVER = {"FAILED": StepState.FAILED, "CANCELLED": StepState.UNKNOWN, "SKIPPED": 
 class DCacheManager:
     """Implements ``Manager``. ``url`` ends with ``/api/v1``; ``base`` is where the tree is in the namespace.
 
-    ``events`` are closed with it.
+    ``events`` are closed with it. A file whose bytes are where its policy has them is of the policy's class.
     """
 
-    def __init__(self, remote: Remote, url: str, base: str, events: DCacheEvents | None = None) -> None:
+    def __init__(
+        self,
+        remote: Remote,
+        url: str,
+        base: str,
+        events: DCacheEvents | None = None,
+        policies: Collection[str] = (),
+    ) -> None:
+        self._policies = Policies(remote, url, policies)
         self._remote = remote
         self._events = events
         self._url = url.rstrip("/")
@@ -62,7 +80,12 @@ class DCacheManager:
         if name == DISK_AND_TAPE and found.get("currentQos") == _QOS[TAPE_ONLY]:
             name = TAPE_ONLY
         recalling = locality is Locality.TAPE and found.get("targetQos") == _QOS[DISK_AND_TAPE]
-        return Seen(name, locality, recalling, sha256 if isinstance(sha256, str) else None)
+        known = sha256 if isinstance(sha256, str) else None
+        if self._policies.names:
+            kept = await self._policies.kept(self._escaped(path), locality)
+            if kept is not None:
+                return Seen(kept[0], locality, recalling, known, {STATE: str(kept[1])})
+        return Seen(name, locality, recalling, known)
 
     async def start(self, path: str, target: str, seen: Seen) -> str | None:  # noqa: ARG002 - dCache knows
         response = await self._remote.send(
@@ -71,7 +94,7 @@ class DCacheManager:
             json={
                 "activity": "UPDATE_QOS",
                 "target": [self._base + path],
-                "arguments": {"targetQos": _QOS[target]},
+                "arguments": {"targetQos": _QOS[target]} if target in _QOS else {"qosPolicy": target},
                 "expandDirectories": "NONE",
                 "clearOnSuccess": False,
                 "clearOnFailure": False,
@@ -107,6 +130,7 @@ class DCacheManager:
 
     async def check(self) -> None:
         await self._namespace("/", "qos=true", None)
+        await self._policies.check()
 
     async def note_content(self, path: str, content: Content) -> None:
         """Keep the SHA-256 of a file as its extended attribute: on tape nobody can compute it."""

@@ -70,9 +70,12 @@ class Tree(Protocol):
 class RemoteFiles:
     """The data half of a back-end."""
 
-    def __init__(self, tree: Tree, note_content: NoteContent | None = None) -> None:
+    def __init__(
+        self, tree: Tree, note_content: NoteContent | None = None, classes: Sequence[str] = NAMES
+    ) -> None:
         self._tree = tree
         self._note_content = note_content
+        self._classes = classes
 
     async def stat(self, path: str) -> Entry:
         """Raises ``ObjectNotFound``."""
@@ -125,7 +128,7 @@ class RemoteFiles:
         await self._tree.delete(checked_below_root(path))
 
     async def container_class(self, path: str) -> str:
-        for name in NAMES:
+        for name in self._classes:
             if await self._tree.stat(_note(path, name)) is not None:
                 return name
         return DISK_ONLY
@@ -133,7 +136,7 @@ class RemoteFiles:
     async def set_container_class(self, path: str, target: str) -> None:
         async with spooled(path, _nothing(), None) as empty:
             await self._tree.put(_note(path, target), empty)
-        for name in NAMES:
+        for name in self._classes:
             if name != target:
                 with suppress(ObjectNotFound):
                     await self._tree.delete(_note(path, name))
