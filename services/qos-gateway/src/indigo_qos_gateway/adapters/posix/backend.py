@@ -42,7 +42,8 @@ class PosixBackend:
     """Implements ``application.ports.Backend`` and ``application.together.Together``.
 
     Directories are made when they are first used. ``concurrency`` is how many threads of this process copy at the
-    same time. A step that its process did not survive is unknown afterwards; the file system tells how far it came.
+    same time. A step that its process did not survive is unknown afterwards; the file system tells how far it
+    came.
     """
 
     kind = "POSIX"

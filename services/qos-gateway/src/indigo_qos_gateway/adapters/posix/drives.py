@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from indigo_kernel.ids import new_id
 
-from indigo_qos_gateway.adapters.posix.files import settled
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.errors import Busy
 
@@ -63,6 +63,8 @@ class Drives:
         self._queue: deque[Step] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(concurrency)
+        # Not those of the event loop: while long files are copied there have to be some for questions.
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="drive")
 
     def start(self, path: str, target: str) -> Step:
         """Begin a step, or give the one that does the same already. Raises ``Busy``."""
@@ -120,6 +122,7 @@ class Drives:
         await self.cancel(list(self._steps.values()))
         if self._tasks:
             await asyncio.wait(self._tasks)
+        self._threads.shutdown(wait=False)
 
     def _forget(self, step: Step) -> None:
         self._steps.pop(step.handle, None)
@@ -138,11 +141,19 @@ class Drives:
                 if not group:
                     continue
                 try:
-                    await settled(self._bring, group, report)
+                    await self._settled(loop.run_in_executor(self._threads, self._bring, group, report))
                 except Exception as error:  # noqa: BLE001 - told to whoever asks for each of them
                     for step in group:
                         step.end = step.end or error
                 _resolve(group)
+
+    async def _settled(self, work: asyncio.Future[None]) -> None:
+        """Wait for a thread to its end, even when cancelled: it uses the files."""
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work])
+            raise
 
     def _next(self) -> list[Step]:
         """The next group: no larger than leaves every other thread its share."""
