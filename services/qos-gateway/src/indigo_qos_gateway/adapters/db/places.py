@@ -11,6 +11,7 @@ from indigo_kernel.db.engine import reading
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.db.objects import at_or_below
 from indigo_qos_gateway.adapters.db.tables import places, relocations
 from indigo_qos_gateway.domain.paths import name, parent
@@ -21,14 +22,20 @@ _CHILDREN = sa.select(places.c.path).where(places.c.parent == sa.bindparam("path
 
 
 class SqlPlaceViews:
-    """Implements ``application.ports.PlaceViews``."""
+    """Implements ``application.ports.PlaceViews``. What many ask for at the same time is one statement."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = reading(engine)
+        self._found = Coalesced(self._find)
 
     async def find(self, path: str) -> Place | None:
+        return await self._found.get(path)
+
+    async def _find(self, paths: Sequence[str]) -> list[Place | Exception | None]:
         async with self._engine.connect() as conn:
-            return _place((await conn.execute(_FIND, {"path": path})).one_or_none())
+            rows = await conn.execute(sa.select(places).where(places.c.path == _any(paths)))
+            found = {row.path: _place(row) for row in rows}
+        return [found.get(path) for path in paths]
 
     async def among(self, paths: Sequence[str]) -> set[str]:
         async with self._engine.connect() as conn:
