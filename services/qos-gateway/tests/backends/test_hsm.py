@@ -1,6 +1,7 @@
 """dCache, WLCG Tape REST and StoRM: the contract over fakes that speak their formats, and what they do wrong."""
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -25,7 +26,7 @@ from indigo_testing.fakes.dcache import DCache
 from indigo_testing.fakes.library import Library
 from indigo_testing.fakes.tape import Storm, TapeRest
 from indigo_testing.faults import FaultyTransport
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 HOST = "http://storage.example.org"
 
@@ -158,6 +159,20 @@ class TestTapeRest(HsmContract):
             await conn.exec_driver_sql("TRUNCATE stage_requests")
         yield System(tmp_path, tape_system, SqlStageRequests(engine))
         await engine.dispose()
+
+    async def test_a_service_may_say_only_what_is_on_disk(self, backend, system):
+        """As StoRM's does: no states, and times in seconds."""
+        shown = system.fake._shown
+
+        def in_storms_words(identifier):
+            told = json.loads(shown(identifier).body)
+            files = [{"path": each["path"], "onDisk": each["state"] == "COMPLETED"} for each in told["files"]]
+            return JSONResponse({"id": identifier, "createdAt": 1_795_349_314, "files": files})
+
+        system.fake._shown = in_storms_words
+        await backend.write("/file", chunked(DATA))
+        system.evict("/file")
+        assert (await bring(backend, "/file", "DiskAndTape")).state is StepState.DONE
 
     async def test_a_recall_that_fails_says_why(self, backend, system):
         await backend.write("/file", chunked(DATA))
