@@ -120,3 +120,73 @@ async def test_basic_credentials_count_only_where_the_operator_allows_them(start
             auth = httpx.BasicAuth("restadmin", made.json()["key"])
             put = await qos.http.put("/a", content=b"1", auth=auth, headers={"content-type": "text/plain"})
             assert put.status_code == (201 if allowed else 401)
+
+
+QUEUES = {
+    "told": {
+        "cdmi_queue_type": "cdmi_notification_queue",
+        "cdmi_notification_events": [],
+        "cdmi_scope_specification": [],
+        "cdmi_results_specification": "",
+    },
+    "found": {
+        "cdmi_queue_type": "cdmi_query_queue",
+        "cdmi_scope_specification": [],
+        "cdmi_results_specification": {"parentURI": "", "objectName": ""},
+    },
+}
+
+
+async def test_no_queue_tells_others_of_it(start_qos, mounts_file):
+    async with start_qos(mounts_file=mounts_file) as qos:
+        eve = as_member(qos, "qos:change", who="eve", groups=[])
+        ada = as_member(qos, "qos:change")
+        queue = {"content-type": "application/cdmi-queue"}
+        for name in QUEUES:
+            for who, headers in (("eve", eve), ("ada", ada)):
+                body = json.dumps({"metadata": QUEUES[name]})
+                made = await qos.http.put(f"/{who}-{name}", content=body, headers=headers | queue)
+                assert made.status_code == 201, made.text
+        await qos.http.put("/closed/secret", content=b"1", headers=ada)
+        move = json.dumps({"move": "/closed/secret"})
+        assert (await qos.http.put("/moved", content=move, headers=ada | CDMI)).status_code == 201
+        await qos.http.put("/closed/other-secret", content=b"1", headers=ada)
+        await qos.work_off()
+        for name in QUEUES:
+            seen = {}
+            for who in ("eve", "ada"):
+                answer = await qos.http.get(f"/{who}-{name}?values:1000", headers=ada)
+                seen[who] = answer.text
+            assert "closed" in seen["ada"], name
+            assert "secret" in seen["ada"], name
+            assert "secret" not in seen["eve"], name
+        assert "moved" in (await qos.http.get("/eve-told?values:1000", headers=eve)).text
+
+
+async def test_queues_and_references_in_it_are_shown_to_members_only(start_qos, mounts_file):
+    async with start_qos(mounts_file=mounts_file) as qos:
+        ada = as_member(qos)
+        made = await qos.http.put(
+            "/closed/q", content="{}", headers=ada | {"content-type": "application/cdmi-queue"}
+        )
+        assert made.status_code == 201, made.text
+        reference = json.dumps({"reference": "/closed/a"})
+        assert (await qos.http.put("/closed/r", content=reference, headers=ada | CDMI)).status_code == 201
+        eve = as_member(qos, "qos:change", "storage.read:/", who="eve", groups=[])
+        for path in ("/closed/q", "/closed/r", f"/cdmi_objectid/{made.json()['objectID']}"):
+            for method in ("GET", "PUT", "PATCH", "POST", "DELETE"):
+                content = None if method in {"GET", "DELETE"} else "{}"
+                answer = await qos.http.request(method, path, content=content, headers=eve | CDMI)
+                assert answer.status_code == 403, (method, path, answer.text)
+                assert "location" not in answer.headers
+        assert (await qos.http.get("/closed/r", headers=ada)).status_code == 302
+
+
+async def test_the_whole_tree_is_not_serialized_with_it(start_qos, mounts_file):
+    async with start_qos(mounts_file=mounts_file) as qos:
+        await qos.http.put("/closed/secret", content=b"1", headers=as_member(qos))
+        eve = as_member(qos, "qos:change", "storage.read:/", who="eve", groups=[])
+        body = json.dumps({"serialize": "/"})
+        assert (await qos.http.put("/all", content=body, headers=eve | CDMI)).status_code == 403
+        ada = as_member(qos, "qos:change")
+        assert (await qos.http.put("/all", content=body, headers=ada | CDMI)).status_code == 201

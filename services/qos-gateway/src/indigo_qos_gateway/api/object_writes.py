@@ -182,7 +182,7 @@ async def _put_made(put: Put, written: CdmiWrite, change: Change, kind: ObjectTy
     if name == "serialize":
         if kind is not ObjectType.DATAOBJECT:
             raise BadRequest("What is serialized becomes a data object")
-        data = await serialize(gateway, source)
+        data = await serialize(gateway, source, lambda path: here.access.check_read(who, path))
         change = replace(change, chunks=values.once(data), mimetype="application/json", encoding="utf-8")
         return _made(put, await gateway.put_object(path, change, None, who.actor))
     if name == "deserialize":

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from indigo_kernel.auth.dependency import Who
+from indigo_kernel.auth.principal import Principal
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.problems import (
     BadRequest,
@@ -114,13 +115,12 @@ async def write_object(request: Request, here: Here, who: Who, about: About) -> 
     With `X-CDMI-Partial: true` more of it will come.
     """
     dialect = negotiate(request)
-    about = await _named(here, about)
+    about = await _named(here, who, about)
     body_type = negotiation.content_type(request)
     before = await here.gateway.exists(about.path)
     if before is None or body_type == QUEUE:
         node = await find_node(here.gateway, about.path)
         if node is not None and node.kind is NodeKind.REFERENCE:
-            here.access.check_see(who, [about.path])
             return redirect(node, dialect)
         if body_type == QUEUE and before is None:
             return await put_queue(request, here, who, about, dialect)
@@ -143,11 +143,10 @@ async def update_object(request: Request, here: Here, who: Who, about: About) ->
     dialect = negotiate(request)
     if dialect.strict and not (dialect.version or "").startswith("2."):
         raise BadRequest("PATCH is of CDMI 2.0; this version changes objects with PUT")
-    about = await _named(here, about)
+    about = await _named(here, who, about)
     body_type = negotiation.content_type(request)
     before = await here.gateway.exists(about.path)
     if before is None:
-        here.access.check_see(who, [about.path])
         node = await _node(here, about.path)
         if node.kind is NodeKind.REFERENCE:
             return redirect(node, dialect)
@@ -175,12 +174,11 @@ async def create_object(request: Request, here: Here, who: Who, about: About) ->
     appended to its values.
     """
     dialect = negotiate(request)
-    about = await _named(here, about)
+    about = await _named(here, who, about)
     body_type = negotiation.content_type(request)
     if about.path != ORPHANS:
         status = await here.gateway.exists(about.path)
         if status is None:
-            here.access.check_see(who, [about.path])
             node = await _node(here, about.path)
             if node.kind is NodeKind.REFERENCE:
                 return redirect(node, dialect)
@@ -206,7 +204,7 @@ async def delete_object(request: Request, here: Here, who: Who, about: About) ->
     With `?value`, `?values:3` or `?values:1-3` the oldest values of a queue are removed.
     """
     dialect = negotiate(request)
-    path = (await _named(here, about)).path
+    path = (await _named(here, who, about)).path
     if not path.startswith(BY_ID):
         check_name_is_free(path, here.own_names)
     status = await here.gateway.exists(path)
@@ -238,11 +236,12 @@ async def _put(put: Put, body_type: str) -> Response:
     return await put_bytes(put)
 
 
-async def _named(here: Service, about: Target) -> Target:
-    """The same by path when it was named by its identifier."""
-    if not about.path.startswith(BY_ID):
-        return about
-    return replace(about, path=await here.gateway.path_of(about.path.removeprefix(BY_ID)))
+async def _named(here: Service, who: Principal, about: Target) -> Target:
+    """The same by path when it was named by its identifier. Raises unless what is there may be seen."""
+    if about.path.startswith(BY_ID):
+        about = replace(about, path=await here.gateway.path_of(about.path.removeprefix(BY_ID)))
+    here.access.check_see(who, [about.path])
+    return about
 
 
 async def _node(here: Service, path: str) -> Node:

@@ -82,9 +82,8 @@ class Notifier:
         async with self._work() as work:
             for queue in await work.nodes.listening():
                 asked = queue.metadata
-                if not (
-                    wants(asked, happened["cdmi_event"]) and queue.shows(path) and matches(asked[SCOPE], full)
-                ):
+                shown = queue.shows(path) and queue.shows(happened.get("cdmi_source", path))
+                if not (shown and wants(asked, happened["cdmi_event"]) and matches(asked[SCOPE], full)):
                     continue
                 text = json.dumps(told(asked[RESULTS], full)).encode()
                 if not await push(work, queue.object_id, [Value(_JSON, "utf-8", text)], self._limits):

@@ -5,7 +5,7 @@ Bounded in bytes and entries: both happen in memory within one request.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 
 from indigo_contracts.envelope import Actor
@@ -33,12 +33,12 @@ class _Budget:
             raise BadRequest(_TOO_MUCH)
 
 
-async def serialize(gateway: Gateway, source: str) -> bytes:
-    """The canonical form of what is at ``source``.
+async def serialize(gateway: Gateway, source: str, check_read: Callable[[str], None]) -> bytes:
+    """The canonical form of what is at ``source``; ``check_read`` raises for a path that may not be read.
 
     Raises ``ObjectNotFound``, ``Offline`` for what is on tape only, ``BadRequest`` for what is too much.
     """
-    text = written_form(await _tree(gateway, source, _Budget(), 0))
+    text = written_form(await _tree(gateway, source, check_read, _Budget(), 0))
     if len(text) > MOST_BYTES:
         raise BadRequest(_TOO_MUCH)
     return text
@@ -91,7 +91,10 @@ async def _make(
     return view
 
 
-async def _tree(gateway: Gateway, path: str, budget: _Budget, depth: int) -> Serialized:
+async def _tree(
+    gateway: Gateway, path: str, check_read: Callable[[str], None], budget: _Budget, depth: int
+) -> Serialized:
+    check_read(path)
     view = await gateway.view(path)
     status, stored = view.status, view.stored
     if depth > MOST_DEPTH:
@@ -106,7 +109,7 @@ async def _tree(gateway: Gateway, path: str, budget: _Budget, depth: int) -> Ser
     children = []
     for child in view.children:
         try:
-            children.append(await _tree(gateway, join(path, child.name), budget, depth + 1))
+            children.append(await _tree(gateway, join(path, child.name), check_read, budget, depth + 1))
         except ObjectNotFound:
             continue  # it was removed since the listing
     return Serialized(status.object_type, name(path), stored.metadata, children=children)
