@@ -18,13 +18,13 @@ async def bulk(pid, body, **auth):
 async def test_ten_thousand_at_once(pid):
     headers = pid.auth("pid:mint")
     body = {"count": 10_000, "kind": "dataset"}
-    made = await pid.http.post("/api/identifiers/bulk", json=body, headers=headers)
+    made = await pid.http.post("/api/identifiers/bulk", json=body, headers=headers, timeout=60)
     assert made.status_code == 201
     items = made.json()["items"]
     assert len({one["handle"] for one in items}) == 10_000
     assert all(one["state"] == "reserved" and one["ark"] for one in items)
     assert all(is_valid_suffix("99999", one["handle"].partition("/")[2]) for one in items)
-    again = await pid.http.post("/api/identifiers/bulk", json=body, headers=headers)
+    again = await pid.http.post("/api/identifiers/bulk", json=body, headers=headers, timeout=60)
     assert again.json() == made.json()
     assert len(await pid.facts("pid.identifier.minted.v1")) == 10_000
     async with pid.runtime.database.engine.connect() as conn:
