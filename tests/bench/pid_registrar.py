@@ -38,7 +38,7 @@ from indigo_pid.settings import Settings
 from sqlalchemy import text
 from starlette.types import Receive, Scope, Send
 
-DOIS = 2_000
+DOIS = 1_000
 FAULTS = Faults(server_errors=0.2, lost_replies=0.05, too_many=0.05, retry_after=1)
 ACCOUNT = Account("INDIGO.REPO", "secret", frozenset({"10.5072"}))
 BATCH = 8
@@ -145,7 +145,8 @@ async def _measure(postgres: EmbeddedPostgres, folder: Path, count: int) -> list
         token = {"authorization": f"Bearer {issuer.token('ana', ['operator'])}"}
         transport = httpx.ASGITransport(app=runtime.api)
         async with httpx.AsyncClient(transport=transport, base_url="http://pid", timeout=120) as http:
-            report = (await http.get("/api/dois/drift", headers=token)).json()
+            answer = await http.get("/api/dois/drift", headers=token)
+            report = answer.raise_for_status().json()
         async with runtime.database.engine.connect() as conn:
             told = await conn.execute(text("SELECT count(*) FROM outbox WHERE fact = 'pid.doi.registered.v1'"))
             facts = told.scalar_one()
