@@ -51,12 +51,17 @@ class Carrier:
         try can help is told at once.
         """
         async with self.work() as work:
+            transition = await work.transitions.get(job.payload["transition_id"])
+        # Asked outside of a transaction: a storage that hangs must not keep a connection to the database.
+        source = await self._source(transition) if transition is not None and transition.active else None
+        async with self.work() as work:
             transition = await work.transitions.get(job.payload["transition_id"], for_update=True)
             if transition is None or not transition.active:
                 await work.finish(job)
                 return
             record = await self._copied_record(work, transition)
-            transition = await self._started(transition, work)
+            transition = transition.start(work.now, source)
+            await work.transitions.save(transition)
         try:
             mount = self.mounts.named(transition.backend)
             await self._steps(mount, transition, record)
@@ -95,15 +100,12 @@ class Carrier:
             return None
         return await work.records.find(transition.record_id)
 
-    async def _started(self, transition: Transition, work: Work) -> Transition:
+    async def _source(self, transition: Transition) -> str | None:
+        """The class it is at now; ``None`` when nothing is there yet."""
         try:
-            status = await self.mounts.named(transition.backend).status(transition.path)
-            source = status.storage_class
+            return (await self.mounts.named(transition.backend).status(transition.path)).storage_class
         except (ObjectNotFound, Impossible):
-            source = None
-        started = transition.start(work.now, source)
-        await work.transitions.save(started)
-        return started
+            return None
 
     async def _steps(self, mount: Mount, transition: Transition, record: RecordSnapshot | None) -> None:
         if record is not None and not transition.handles:  # steps begin when every file is there
