@@ -207,7 +207,7 @@ class PrivateRabbit:
         """
         deadline = Deadline(10)
         name = f"%2F_{queue}".encode()
-        entry = bytes([len(name)]) + name  # an atom of Erlang's external form: another queue may begin with the name
+        entry = bytes([len(name)]) + name  # an atom of Erlang's external form, not the beginning of one
         while not deadline.passed():
             registries = (self._directory / "mnesia").rglob("names.dets")
             if any(entry in registry.read_bytes() for registry in registries):
