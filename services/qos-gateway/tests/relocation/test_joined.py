@@ -131,3 +131,20 @@ async def test_takers_that_are_not_there_are_refused(start_qos, two):
     with pytest.raises(ValueError, match="the takers of posix cannot be used: there is far, posix"):
         async with start_qos(**two):
             pass
+
+
+async def test_objects_of_a_back_end_that_is_gone_are_out_of_reach_and_not_forgotten(start_qos, two):
+    async with start_qos(**two) as qos:
+        await qos.store("/f", DATA)
+        await qos.bring("/f", "far.DiskOnly")
+    mounts, rules = two["mounts_file"].read_text(), two["rules_file"].read_text()
+    two["mounts_file"].write_text(mounts.replace('"far"', '"other"'))
+    two["rules_file"].write_text("")
+    async with start_qos(**two, keep=True) as qos:
+        answer = await qos.http.get("/f")
+        assert answer.status_code == 503
+        assert "the back-end far, which is not mounted any more" in answer.json()["detail"]
+    two["mounts_file"].write_text(mounts)
+    two["rules_file"].write_text(rules)
+    async with start_qos(**two, keep=True) as qos:
+        assert (await qos.cdmi("/f"))["capabilitiesURI"] == FAR

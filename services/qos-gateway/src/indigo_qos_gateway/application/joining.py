@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from indigo_kernel.ids import new_id
-from indigo_kernel.problems import Conflict
+from indigo_kernel.problems import Conflict, Unavailable
 
 from indigo_qos_gateway.application.ports import Backend, NewWork, PlaceViews, Steps
 from indigo_qos_gateway.application.relocating import Relocator, abandon, leave, place_lock
@@ -267,7 +267,7 @@ class JoinedBackend:
             return self._home, path
         backend = self._backends.get(place.backend)
         if backend is None:
-            raise Impossible(f"{path} is in the back-end {place.backend}, which is not mounted any more")
+            raise Unavailable(f"{path} is in the back-end {place.backend}, which is not mounted any more")
         return backend, place.inner
 
     async def _delete_at_home(self, path: str) -> bool:
