@@ -58,9 +58,10 @@ from indigo_qos_gateway.application.lifetimes import LIFETIMES, Timers
 from indigo_qos_gateway.application.mounts import Mount, MountTable
 from indigo_qos_gateway.application.notifying import NOTIFICATIONS, Notifier, QueueLimits
 from indigo_qos_gateway.application.objects import Gateway
-from indigo_qos_gateway.application.ports import Backend, NewWork, Pace, PlaceViews, StageRequests
+from indigo_qos_gateway.application.ports import Backend, NewWork, Pace, StageRequests
 from indigo_qos_gateway.application.querying import QUERIES, Searcher
 from indigo_qos_gateway.application.relocating import LEFTOVERS, Relocator
+from indigo_qos_gateway.application.row_ports import PlaceViews
 from indigo_qos_gateway.application.staging import PINS, PinKeeper
 from indigo_qos_gateway.application.transitions import JOB
 from indigo_qos_gateway.consumers.on_plan_published import on_plan_published

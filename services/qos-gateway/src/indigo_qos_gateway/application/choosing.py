@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from indigo_qos_gateway.application.mounts import Mount, MountTable
-from indigo_qos_gateway.application.ports import StoredObject, Work
+from indigo_qos_gateway.application.ports import Work
+from indigo_qos_gateway.application.row_ports import StoredObject
 from indigo_qos_gateway.domain.batch import latency
 from indigo_qos_gateway.domain.choice import Candidate, Choice, choose
 from indigo_qos_gateway.domain.expressions import Attributes

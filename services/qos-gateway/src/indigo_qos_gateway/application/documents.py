@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from indigo_qos_gateway.application.ports import StoredObject
+from indigo_qos_gateway.application.row_ports import StoredObject
 from indigo_qos_gateway.domain.node import Node
 from indigo_qos_gateway.domain.paths import ROOT, name, parent
 from indigo_qos_gateway.domain.storage import ObjectType, Status, class_uri

@@ -13,8 +13,9 @@ from typing import TypeVar
 from indigo_kernel.ids import new_id
 from indigo_kernel.problems import Conflict, Unavailable
 
-from indigo_qos_gateway.application.ports import Backend, NewWork, PlaceViews, Steps
+from indigo_qos_gateway.application.ports import Backend, NewWork, Steps
 from indigo_qos_gateway.application.relocating import Relocator, abandon, leave, place_lock
+from indigo_qos_gateway.application.row_ports import PlaceViews
 from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound
 from indigo_qos_gateway.domain.paths import ROOT, join
 from indigo_qos_gateway.domain.reach import Reach

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 from indigo_qos_gateway.application.joining import JoinedBackend
-from indigo_qos_gateway.application.ports import Backend, PlaceViews, Steps
+from indigo_qos_gateway.application.ports import Backend, Steps
 from indigo_qos_gateway.application.relocating import Relocator
+from indigo_qos_gateway.application.row_ports import PlaceViews
 from indigo_qos_gateway.application.together import Ends, Together
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.errors import ObjectNotFound, StorageDamage

@@ -18,7 +18,8 @@ from indigo_kernel.problems import Conflict, DomainError, Forbidden
 
 from indigo_qos_gateway.application.choosing import Chooser, effective, inherited
 from indigo_qos_gateway.application.mounts import record_of
-from indigo_qos_gateway.application.ports import NewWork, StoredObject, Work
+from indigo_qos_gateway.application.ports import NewWork, Work
+from indigo_qos_gateway.application.row_ports import StoredObject
 from indigo_qos_gateway.application.transitions import moving, request_transition
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.retention import check_untouched, retained_until

@@ -15,7 +15,8 @@ from indigo_qos_gateway.application.documents import document
 from indigo_qos_gateway.application.lifetimes import Placed, Timers
 from indigo_qos_gateway.application.mounts import MountTable
 from indigo_qos_gateway.application.notifying import note
-from indigo_qos_gateway.application.ports import NewWork, StoredObject, Views, Work
+from indigo_qos_gateway.application.ports import NewWork, Work
+from indigo_qos_gateway.application.row_ports import StoredObject, Views
 from indigo_qos_gateway.application.transitions import moving, request_transition
 from indigo_qos_gateway.domain.domain import DOMAINS
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, Offline, UnknownClass

@@ -56,7 +56,7 @@ _CHANGED = RowSet(batch_targets, ("batch_id", "state", *_SAVED), _KEY)
 
 
 class SqlBatches:
-    """Implements ``application.ports.Batches``."""
+    """Implements ``application.row_ports.Batches``."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

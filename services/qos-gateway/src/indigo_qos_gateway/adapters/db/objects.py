@@ -11,13 +11,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_qos_gateway.adapters.db.tables import objects, timers
-from indigo_qos_gateway.application.ports import StoredObject
+from indigo_qos_gateway.application.row_ports import StoredObject
 from indigo_qos_gateway.domain.retention import HOLD, PERIOD
 from indigo_qos_gateway.domain.storage import ObjectType
 
 
 class SqlObjects:
-    """Implements ``application.ports.Objects``."""
+    """Implements ``application.row_ports.Objects``."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

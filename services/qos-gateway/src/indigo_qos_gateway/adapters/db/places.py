@@ -22,7 +22,7 @@ _CHILDREN = sa.select(places.c.path).where(places.c.parent == sa.bindparam("path
 
 
 class SqlPlaceViews:
-    """Implements ``application.ports.PlaceViews``. What many ask for at the same time is one statement."""
+    """Implements ``application.row_ports.PlaceViews``. What many ask for at the same time is one statement."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = reading(engine)
@@ -48,7 +48,7 @@ class SqlPlaceViews:
 
 
 class SqlPlaces:
-    """Implements ``application.ports.PlaceRows``."""
+    """Implements ``application.row_ports.PlaceRows``."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

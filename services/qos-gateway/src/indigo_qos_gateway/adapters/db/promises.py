@@ -15,7 +15,7 @@ from indigo_qos_gateway.domain.placement import PlanPromises
 
 
 class SqlPlans:
-    """Implements ``application.ports.Plans``."""
+    """Implements ``application.row_ports.Plans``."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
@@ -40,7 +40,7 @@ class SqlPlans:
 
 
 class SqlRecords:
-    """Implements ``application.ports.Records``."""
+    """Implements ``application.row_ports.Records``."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

@@ -20,7 +20,7 @@ _SET = _NEW.on_conflict_do_update(
 
 
 class SqlTimers:
-    """Implements ``application.ports.TimerRows``."""
+    """Implements ``application.row_ports.TimerRows``."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

@@ -15,7 +15,7 @@ from indigo_qos_gateway.domain.transfer import Transfer, TransferKind, TransferS
 
 
 class SqlTransfers:
-    """Implements ``application.ports.Transfers``."""
+    """Implements ``application.row_ports.Transfers``."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

@@ -25,7 +25,7 @@ _CHANGING = RowSet(transitions, [each.name for each in transitions.c if each.nam
 
 
 class SqlTransitions:
-    """Implements ``application.ports.Transitions``."""
+    """Implements ``application.row_ports.Transitions``."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.db.objects import stored_object
 from indigo_qos_gateway.adapters.db.transfers import transfer_of
-from indigo_qos_gateway.application.ports import Seen
+from indigo_qos_gateway.application.row_ports import Seen
 from indigo_qos_gateway.domain.paths import ROOT, lineage, parent
 
 # The containers of all paths travel in one array, each with the number of its path.
@@ -32,7 +32,7 @@ _FIND = sa.text(
 
 
 class SqlViews:
-    """Implements ``application.ports.Views``. What many ask for at the same time is one statement."""
+    """Implements ``application.row_ports.Views``. What many ask for at the same time is one statement."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = reading(engine)
