@@ -29,7 +29,7 @@ up: $(RUNTIME) ## start the suite and keep it running until Ctrl-C
 
 ##@ Change it
 test: $(DEV) ## run the tests; T=path runs those of a path
-	@$(PY) -m pytest $(T) --ignore=tests/bench
+	@$(PY) -m pytest -n 2 --dist loadfile $(T) --ignore=tests/bench
 
 check: $(DEV) ## format, lint, types, imports, generated files, lock files
 	@ok=0; \
