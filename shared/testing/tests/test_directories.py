@@ -3,6 +3,7 @@
 import os
 import tempfile
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,9 +12,13 @@ from indigo_testing.directories import ABANDONED_AFTER_SECONDS, server_directory
 
 
 @pytest.fixture
-def temporary(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
+def temporary(monkeypatch):
+    """The directory for temporary files. Its name is short: paths of sockets have at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="indigo-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        monkeypatch.setattr(tempfile, "tempdir", name)
+        yield directory
 
 
 def left_behind(directory, *, seconds_ago):
