@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -77,8 +77,12 @@ async def registrar(databases) -> AsyncIterator[Ill]:
 
 @pytest.fixture
 async def pid(start_pid, registrar) -> AsyncIterator[Any]:
+    """The rate is not held back here: that takes real time, and has tests of its own."""
     async with start_pid(
-        datacite_url=registrar.url, datacite_password=ACCOUNT.password, datacite_seconds=0.5
+        datacite_url=registrar.url,
+        datacite_password=ACCOUNT.password,
+        datacite_seconds=0.5,
+        datacite_rate=10_000,
     ) as running:
         yield running
 
@@ -305,13 +309,13 @@ async def test_a_day_without_the_registrar(pid, registrar, record):
     began = pid.clock.now()
     published = 0
     while (passed := pid.clock.now() - began) < timedelta(days=1):
-        if passed >= published * timedelta(hours=12):
+        if passed >= published * timedelta(hours=3):
             wanted = record(f"r{published}", state=RecordState.PUBLISHED, plan=None)
             await pid.deliver(RecordPublished(record=wanted))
             published += 1
         await pid.work_off()
         await to_next_job(pid)
-    assert published == 2
+    assert published == 8
     # At most one request every five minutes for all of them, and one every hour at least for each.
     assert 24 <= registrar.puts <= 24 * 12 + 12
     for number in range(published):
@@ -327,6 +331,23 @@ async def test_a_day_without_the_registrar(pid, registrar, record):
     assert registrar.puts == published
     assert pid.clock.now() - well_again < timedelta(hours=1, minutes=10)
     assert len(await pid.facts("pid.doi.registered.v1")) == published
+
+
+async def test_what_waits_for_a_registrar_that_is_down_is_put_off_at_once(pid, registrar, record):
+    well = registrar.app
+    registrar.app = PlainTextResponse("down for maintenance", 503)
+    for number in range(120):
+        await pid.deliver(RecordPublished(record=record(f"r{number}", state=RecordState.PUBLISHED, plan=None)))
+    assert await pid.work_off() == 100  # one claim; the others were put off by it
+    answer = await pid.http.get("/api/dois?status=pending&limit=100", headers=pid.auth("operator"))
+    waiting = answer.json()["items"]
+    assert len(waiting) == 100
+    for doi in waiting:
+        assert doi["reason"]
+        assert datetime.fromisoformat(doi["next_try_at"]) > pid.clock.now()
+    registrar.app = well
+    await pid.settle()
+    assert len(await pid.facts("pid.doi.registered.v1")) == 120
 
 
 async def to_next_job(pid) -> bool:

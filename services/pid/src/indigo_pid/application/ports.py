@@ -88,6 +88,10 @@ class Dois(Protocol):
         """Store a new or changed one."""
         ...
 
+    async def postpone_all(self, prefixes: Collection[str], problem: str, until: datetime) -> None:
+        """Note of all that are pending under these prefixes that they are tried again at ``until``, and why."""
+        ...
+
     async def named(self, dois: Sequence[str]) -> list[Doi]:
         """Those of these names that are registered here or shall be."""
         ...
@@ -117,6 +121,8 @@ class Work(Protocol):
     async def enqueue(
         self, kind: str, key: str, payload: dict[str, Any], *, run_at: datetime | None = None
     ) -> None: ...
+
+    async def put_off(self, kind: str, beginnings: Collection[str], until: datetime) -> None: ...
 
     async def finish(self, job: Job) -> None: ...
 

@@ -15,6 +15,7 @@ from indigo_kernel.db.uow import Job
 from indigo_pid.application.ports import (
     NewWork,
     Reached,
+    Registrar,
     RegistrarDown,
     RegistrarRefused,
     Underway,
@@ -60,9 +61,7 @@ class Reconciler:
         circuit = self._circuits[registrar.name]
         pause = circuit.wait(self._clock.now())
         if pause is not None:
-            await self._later(
-                job, "The registrar does not answer; it is left alone for a while", pause, counts=False
-            )
+            await self._all_later(job, registrar, pause)
         try:
             answer = await registrar.bring(doi)
         except RegistrarRefused as refusal:
@@ -121,6 +120,16 @@ class Reconciler:
             current = await self._locked(work, job.key)
             await work.dois.save(current.postponed(reason, work.now + pause, counts=counts))
         log.info("doi.postponed", doi=job.key, reason=reason, seconds=pause.total_seconds())
+        raise Later(pause, reason)
+
+    async def _all_later(self, job: Job, registrar: Registrar, pause: timedelta) -> NoReturn:
+        """Put off everything that waits for this registrar at once: thousands may."""
+        reason = "The registrar does not answer; it is left alone for a while"
+        async with self._work() as work:
+            until = work.now + pause
+            await work.dois.postpone_all(registrar.prefixes, reason, until)
+            await work.put_off(job.kind, [f"{prefix}/" for prefix in registrar.prefixes], until)
+        log.info("doi.all_postponed", registrar=registrar.name, seconds=pause.total_seconds())
         raise Later(pause, reason)
 
     async def _save(self, work: Work, doi: Doi) -> None:

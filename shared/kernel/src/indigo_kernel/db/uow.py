@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -34,6 +34,13 @@ _INSERT_JOB = sa.text(
     " run_at = least(jobs.run_at, excluded.run_at), attempts = 0, parked_at = NULL"
 )
 _NOTIFY_JOBS = sa.text("NOTIFY jobs")
+# Who holds a row is about to work on it, and puts it off itself.
+_PUT_OFF = sa.text(
+    "UPDATE jobs SET run_at = :until WHERE id IN (SELECT id FROM jobs WHERE kind = :kind AND run_at < :until"
+    " AND lease_until IS NULL AND parked_at IS NULL"
+    " AND EXISTS (SELECT FROM unnest(CAST(:beginnings AS text[])) AS one WHERE starts_with(key, one))"
+    " FOR UPDATE SKIP LOCKED)"
+)
 _LOCK_JOB = sa.text("SELECT revision FROM jobs WHERE id = :id AND lease_token = :token FOR UPDATE")
 _DELETE_JOB = sa.text("DELETE FROM jobs WHERE id = :id")
 _RELEASE_JOB = sa.text("UPDATE jobs SET lease_token = NULL, lease_until = NULL, attempts = 0 WHERE id = :id")
@@ -156,6 +163,10 @@ class UnitOfWork:
             },
         )
         self._jobs_waiting = True
+
+    async def put_off(self, kind: str, beginnings: Collection[str], until: datetime) -> None:
+        """Let no job whose key begins like this run before ``until``; those that are at work just now go on."""
+        await self.conn.execute(_PUT_OFF, {"kind": kind, "beginnings": list(beginnings), "until": until})
 
     async def finish(self, job: Job) -> None:
         """Remove a job in the transaction of its effect. Raises ``LeaseLost`` when another worker has it now."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +32,24 @@ class SqlDois:
         values = _values(doi)
         await self._conn.execute(
             insert(dois).values(values).on_conflict_do_update(index_elements=[dois.c.doi], set_=values)
+        )
+
+    async def postpone_all(self, prefixes: Collection[str], problem: str, until: datetime) -> None:
+        prefix = sa.func.split_part(dois.c.doi, "/", 1)
+        # Who holds one of them is about to say something newer.
+        free = (
+            sa.select(dois.c.doi)
+            .where(
+                dois.c.status == DoiStatus.PENDING.value,
+                prefix.in_(list(prefixes)),
+                sa.or_(dois.c.next_try_at.is_(None), dois.c.next_try_at < until),
+            )
+            .with_for_update(skip_locked=True)
+        )
+        await self._conn.execute(
+            sa.update(dois)
+            .where(dois.c.doi.in_(free))
+            .values(problem=problem, next_try_at=until, version=dois.c.version + 1)
         )
 
     async def named(self, names: Sequence[str]) -> list[Doi]:
