@@ -27,6 +27,10 @@ from indigo_pid.domain.doi import Doi, DoiStatus
 
 log = structlog.get_logger()
 
+_LEFT_ALONE = "The registrar does not answer; it is left alone for a while"
+_WORTH_TELLING = timedelta(seconds=5)
+"""Shorter pauses, as registrars ask for with 429, are over before many come that have to wait for them."""
+
 
 class Reconciler:
     """The handler of the jobs of kind ``doi``.
@@ -61,6 +65,8 @@ class Reconciler:
         circuit = self._circuits[registrar.name]
         pause = circuit.wait(self._clock.now())
         if pause is not None:
+            if pause < _WORTH_TELLING:
+                raise Later(pause, _LEFT_ALONE)
             await self._all_later(job, registrar, pause)
         try:
             answer = await registrar.bring(doi)
@@ -124,13 +130,12 @@ class Reconciler:
 
     async def _all_later(self, job: Job, registrar: Registrar, pause: timedelta) -> NoReturn:
         """Put off everything that waits for this registrar at once: thousands may."""
-        reason = "The registrar does not answer; it is left alone for a while"
         async with self._work() as work:
             until = work.now + pause
-            await work.dois.postpone_all(registrar.prefixes, reason, until)
+            await work.dois.postpone_all(registrar.prefixes, _LEFT_ALONE, until)
             await work.put_off(job.kind, [f"{prefix}/" for prefix in registrar.prefixes], until)
         log.info("doi.all_postponed", registrar=registrar.name, seconds=pause.total_seconds())
-        raise Later(pause, reason)
+        raise Later(pause, _LEFT_ALONE)
 
     async def _save(self, work: Work, doi: Doi) -> None:
         await work.dois.save(doi)
