@@ -41,7 +41,7 @@ from starlette.types import Receive, Scope, Send
 DOIS = 1_000
 FAULTS = Faults(server_errors=0.2, lost_replies=0.05, too_many=0.05, retry_after=1)
 ACCOUNT = Account("INDIGO.REPO", "secret", frozenset({"10.5072"}))
-BATCH = 16
+BATCH = 32
 """DOIs at a time: those whose replies are lost wait for their time limit together."""
 
 
