@@ -14,17 +14,10 @@ import pytest_asyncio
 from indigo_contracts.dmp import Person
 from indigo_contracts.envelope import Envelope, Fact
 from indigo_contracts.repository import RecordKind, RecordPublished, RecordSnapshot, RecordState, RecordWithdrawn
-from indigo_kernel.auth.issuer import DevIssuer
-from indigo_kernel.auth.tokens import TokenVerifier
-from indigo_kernel.bus.memory import MemoryBus
 from indigo_kernel.clock import SystemClock
-from indigo_kernel.db import migrate
-from indigo_kernel.db.engine import create_engine
-from indigo_kernel.http.server import listen, serving
 from indigo_kernel.ids import new_id
-from indigo_pid.bootstrap import MIGRATIONS, build
-from indigo_pid.settings import Settings
-from indigo_testing.browser import Browser, Seen
+from indigo_testing.browser import Browser, Seen, assert_whole
+from indigo_testing.pid_service import pid_service
 
 NARROW, WIDE = 360, 1280
 LONG = "https://data.example.org/" + "a-very-long-path-without-a-place-to-break/" * 6
@@ -96,24 +89,11 @@ def _record(record_id: str, **changes: Any) -> RecordSnapshot:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def pages(tab, make_database, tmp_path_factory) -> AsyncIterator[dict[str, str]]:
     """The addresses of the pages by the names in ``STATUS``."""
-    clock = SystemClock()
-    issuer = DevIssuer(tmp_path_factory.mktemp("issuer"), "https://issuer.example.org", clock=clock)
-    bus = MemoryBus(clock=clock)
     database_url = await make_database("identifier_pages")
-    engine = create_engine(database_url, application="test")
-    await migrate.upgrade(engine, MIGRATIONS)
-    await engine.dispose()
-    bound = listen("127.0.0.1", 0)
-    url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-    settings = Settings(database_url=database_url, public_url=url, secret_key="a key for tests only")
-    runtime = build(settings, clock=clock, bus=bus, verifier=TokenVerifier([issuer.trusted()], "indigo", clock))
-    await bus.start()
-    await runtime.start()
-    async with serving(runtime.api, bound), httpx.AsyncClient(base_url=url) as http:
-        token = issuer.token("ana", ["pid:mint", "operator", "service"])
-        yield await _filled(_Service(http, token, runtime.subscriptions[0].handler), url)
-    await runtime.stop()
-    await bus.stop()
+    async with pid_service(database_url, tmp_path_factory.mktemp("issuer")) as at:
+        token = at.issuer.token("ana", ["pid:mint", "operator", "service"])
+        async with httpx.AsyncClient(base_url=at.url) as http:
+            yield await _filled(_Service(http, token, at.runtime.subscriptions[0].handler), at.url)
 
 
 async def _filled(service: _Service, url: str) -> dict[str, str]:
@@ -157,15 +137,7 @@ async def show(tab: Browser, url: str, **how: Any) -> Seen:
 @pytest.mark.parametrize("name", STATUS)
 async def test_a_page_is_whole(tab, pages: dict[str, str], name: str, width: int, dark: bool) -> None:
     seen = await show(tab, pages[name], width=width, dark=dark)
-    assert seen.status == STATUS[name]
-    assert seen.complaints == []
-    assert (seen.overflow, seen.sticking_out) == (0, [])
-    assert seen.faint == []
-    assert seen.title
-    assert seen.lang == "en"
-    levels = [level for level, _ in seen.headings]
-    assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip([0, *levels], levels, strict=False)), seen.headings
+    assert_whole(seen, STATUS[name])
     unnamed = tab.value("[...document.querySelectorAll('a')].filter(each => !each.innerText.trim()).length")
     assert unnamed == 0
     assert tab.value("document.querySelectorAll('main').length") == 1

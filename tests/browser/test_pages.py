@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from indigo_suite.damage import damage, stored_file
 from indigo_suite.researcher import Plan, Researcher, names_of
+from indigo_testing.browser import assert_whole
 from indigo_testing.deployments import free_block, standalone
 from indigo_testing.story import FOLDERS, by_name, eventually, new_plan, reserved
 
@@ -125,15 +126,7 @@ async def _withdrawn(researcher: Researcher, http: httpx.AsyncClient, folder: Pa
 @pytest.mark.parametrize("name", STATUS)
 async def test_a_page_is_whole(tab, pages: Pages, name: str, width: int, dark: bool) -> None:
     seen = tab.show(pages[name], width=width, dark=dark)
-    assert seen.status == STATUS[name]
-    assert seen.complaints == []
-    assert (seen.overflow, seen.sticking_out) == (0, [])
-    assert seen.faint == []
-    assert seen.title
-    assert seen.lang == "en"
-    levels = [level for level, _ in seen.headings]
-    assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip([0, *levels], levels, strict=False)), seen.headings
+    assert_whole(seen, STATUS[name])
     asked = {urlsplit(url) for url in seen.requests if not url.startswith("data:")}
     assert {(url.hostname, url.port in pages.ports) for url in asked} == {("127.0.0.1", True)}
 

@@ -10,15 +10,8 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from indigo_kernel.auth.issuer import DevIssuer
-from indigo_kernel.auth.tokens import TokenVerifier
-from indigo_kernel.bus.memory import MemoryBus
 from indigo_kernel.clock import SystemClock
-from indigo_kernel.db import migrate
-from indigo_kernel.db.engine import create_engine
-from indigo_kernel.http.server import listen, serving
-from indigo_pid.bootstrap import MIGRATIONS, build
-from indigo_pid.settings import Settings
+from indigo_testing.pid_service import pid_service
 
 pyhandle = pytest.importorskip("pyhandle", reason="uv pip install pyhandle")
 from pyhandle.client.resthandleclient import RESTHandleClient  # noqa: E402
@@ -39,29 +32,16 @@ URL = "https://data.example.org/1"
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def service(make_database, tmp_path_factory) -> AsyncIterator[tuple[str, str]]:
     """A running service, and an API key that may mint; the handle of the user exists."""
-    clock = SystemClock()
-    issuer = DevIssuer(tmp_path_factory.mktemp("issuer"), "https://issuer.example.org", clock=clock)
-    bus = MemoryBus(clock=clock)
     database_url = await make_database("handles")
-    engine = create_engine(database_url, application="test")
-    await migrate.upgrade(engine, MIGRATIONS)
-    await engine.dispose()
-    bound = listen("127.0.0.1", 0)
-    url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-    settings = Settings(database_url=database_url, public_url=url, secret_key="a key for tests only")
-    runtime = build(settings, clock=clock, bus=bus, verifier=TokenVerifier([issuer.trusted()], "indigo", clock))
-    await bus.start()
-    await runtime.start()
-    token = {"authorization": f"Bearer {issuer.token('ana', ['pid:mint'])}"}
-    async with serving(runtime.api, bound), httpx.AsyncClient(base_url=url, headers=token) as http:
-        expires = (clock.now() + timedelta(days=1)).isoformat()
-        made = await http.post("/api-keys", json={"scopes": ["pid:mint"], "expires_at": expires})
-        assert made.status_code == 201, made.text
-        user = [{"index": 1, "type": "NAME", "data": "Ana"}]
-        assert (await http.put(f"/api/handles/{PREFIX}/USER", json=user)).status_code == 201
-        yield url, made.json()["key"]
-    await runtime.stop()
-    await bus.stop()
+    async with pid_service(database_url, tmp_path_factory.mktemp("issuer")) as at:
+        token = {"authorization": f"Bearer {at.issuer.token('ana', ['pid:mint'])}"}
+        async with httpx.AsyncClient(base_url=at.url, headers=token) as http:
+            expires = (SystemClock().now() + timedelta(days=1)).isoformat()
+            made = await http.post("/api-keys", json={"scopes": ["pid:mint"], "expires_at": expires})
+            assert made.status_code == 201, made.text
+            user = [{"index": 1, "type": "NAME", "data": "Ana"}]
+            assert (await http.put(f"/api/handles/{PREFIX}/USER", json=user)).status_code == 201
+        yield at.url, made.json()["key"]
 
 
 async def call(method: Any, *args: Any, **kwargs: Any) -> Any:

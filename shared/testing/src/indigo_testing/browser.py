@@ -95,6 +95,19 @@ class Seen:
     """Every address that was asked for."""
 
 
+def assert_whole(seen: Seen, status: int) -> None:
+    """Fails unless the page came with ``status``, complains of nothing, fits its window and has an outline."""
+    assert seen.status == status
+    assert seen.complaints == []
+    assert (seen.overflow, seen.sticking_out) == (0, [])
+    assert seen.faint == []
+    assert seen.title
+    assert seen.lang == "en"
+    levels = [level for level, _ in seen.headings]
+    assert levels.count(1) == 1, seen.headings
+    assert all(after - before <= 1 for before, after in zip([0, *levels], levels, strict=False)), seen.headings
+
+
 class BrowserError(RuntimeError):
     """The browser refused a command, ended, or did not answer in time."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from indigo_qos_gateway.domain.storage import Attribute, ObjectType, StorageClass
+from indigo_qos_gateway.domain.storage import DEFAULT_CLASS, Attribute, ObjectType, StorageClass
 
 DISK_ONLY = "DiskOnly"
 DISK_AND_TAPE = "DiskAndTape"
@@ -49,14 +49,19 @@ def offered(place: Place, ways: Ways = EVERY_WAY) -> list[StorageClass]:
     return classes({name: attributes(name, place) for name in NAMES}, ways)
 
 
+def interchangeable(known: Mapping[str, Mapping[str, Attribute]], place: Place) -> list[StorageClass]:
+    """Classes at one place, of which each can become each other one."""
+    here = {name: {**attributes, **place.attributes()} for name, attributes in known.items()}
+    return classes(here, {name: [other for other in here if other != name] for name in here})
+
+
 def classes(known: Mapping[str, Mapping[str, Attribute]], ways: Ways) -> list[StorageClass]:
     """Classes for data objects, with these ways between them, and the same for containers with every way."""
     return [
         StorageClass(
             name=name,
             object_type=object_type,
-            metadata=dict(metadata)
-            | ({"cdmi_default_dataobject_capability_class": name} if object_type is ObjectType.CONTAINER else {}),
+            metadata=dict(metadata) | ({DEFAULT_CLASS: name} if object_type is ObjectType.CONTAINER else {}),
             allowed=(
                 tuple(ways.get(name, ()))
                 if object_type is ObjectType.DATAOBJECT

@@ -21,7 +21,7 @@ from indigo_qos_gateway.application.objects import View
 from indigo_qos_gateway.domain.metadata import selected
 from indigo_qos_gateway.domain.paths import ORPHANS, ROOT, name, parent
 from indigo_qos_gateway.domain.selection import Selection, Span
-from indigo_qos_gateway.domain.storage import ObjectType, class_uri
+from indigo_qos_gateway.domain.storage import DEFAULT_CLASS, ObjectType, class_uri
 from indigo_qos_gateway.domain.wishes import ACTION, LIFETIME
 
 Answer = CdmiObject | CdmiContainer | CdmiQueue | CdmiDomain | CdmiCapability
@@ -128,7 +128,7 @@ def _metadata(view: View, polling_ms: int) -> dict[str, Any]:
         if stored.sha256 or status.sha256:
             known["cdmi_hash"] = stored.sha256 or status.sha256
     for key, each in status.provided.items():
-        known[key if key == "cdmi_default_dataobject_capability_class" else f"{key}_provided"] = each
+        known[key if key == DEFAULT_CLASS else f"{key}_provided"] = each
     known["cdmi_capabilities_allowed_provided"] = [class_uri(status.object_type, each) for each in view.allowed]
     if view.lifetime is not None:
         known[f"{LIFETIME}_provided"] = view.lifetime.duration.text

@@ -21,6 +21,7 @@ from indigo_qos_gateway.domain.paths import ROOT, join
 from indigo_qos_gateway.domain.reach import Reach
 from indigo_qos_gateway.domain.relocation import Place, Relocation, hidden_path, is_hidden
 from indigo_qos_gateway.domain.storage import (
+    DEFAULT_CLASS,
     BackendHealth,
     Child,
     Content,
@@ -206,7 +207,7 @@ class JoinedBackend:
         shown, provided = self._reach.name(backend, status.storage_class), status.provided
         if status.object_type is ObjectType.CONTAINER and place is not None and place.storage_class is not None:
             shown = place.storage_class
-            provided = {**provided, "cdmi_default_dataobject_capability_class": shown}
+            provided = {**provided, DEFAULT_CLASS: shown}
         return replace(status, path=path, storage_class=shown, provided=provided)
 
     async def _note(self, path: str, target: str, backend: str, native: str) -> str:

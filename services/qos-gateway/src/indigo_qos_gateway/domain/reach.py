@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from indigo_qos_gateway.domain.storage import ObjectType, StorageClass
+from indigo_qos_gateway.domain.storage import DEFAULT_CLASS, ObjectType, StorageClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class Reach:
             name = self.name(offered.backend, each.name)
             if each.object_type is ObjectType.CONTAINER:
                 allowed = tuple(sorted(containers - {name}))
-                noted = "cdmi_default_dataobject_capability_class"
-                metadata = {**each.metadata, noted: name} if noted in each.metadata else each.metadata
+                noted = {DEFAULT_CLASS: name} if DEFAULT_CLASS in each.metadata else {}
+                metadata = {**each.metadata, **noted}
                 shown = replace(each, name=name, allowed=allowed, metadata=metadata)
             else:
                 own = [self.name(offered.backend, one) for one in each.allowed]

@@ -80,6 +80,23 @@ class Status:
         return self.locality in {Locality.DISK, Locality.DISK_AND_TAPE}
 
 
+DEFAULT_CLASS = "cdmi_default_dataobject_capability_class"
+"""What a container says about the class of new objects in it."""
+
+
+def container_status(path: str, storage_class: str, modified: datetime) -> Status:
+    """A container: it has no bytes of its own, and its class is that of new objects in it."""
+    return Status(
+        path=path,
+        object_type=ObjectType.CONTAINER,
+        storage_class=storage_class,
+        locality=Locality.DISK,
+        size=0,
+        modified=modified,
+        provided={DEFAULT_CLASS: storage_class},
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """One entry of a container."""

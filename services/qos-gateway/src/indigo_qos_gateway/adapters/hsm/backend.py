@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from indigo_qos_gateway.adapters.classes import (
     attributes,
     classes,
 )
+from indigo_qos_gateway.adapters.fixity import compared
 from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
 from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, Offline, StorageDamage
 from indigo_qos_gateway.domain.paths import ROOT
@@ -38,6 +38,7 @@ from indigo_qos_gateway.domain.storage import (
     Status,
     StepState,
     StorageClass,
+    container_status,
 )
 
 CLASS_OF = {
@@ -149,15 +150,7 @@ class HsmBackend:
         entry = await self._files.stat(path)
         if entry.container:
             name = await self._files.container_class(path)
-            return Status(
-                path=path,
-                object_type=ObjectType.CONTAINER,
-                storage_class=name,
-                locality=Locality.DISK,
-                size=0,
-                modified=entry.modified,
-                provided={"cdmi_default_dataobject_capability_class": name},
-            )
+            return container_status(path, name, entry.modified)
         seen = await self._manager.seen(path)
         target, _ = self._running.get(path, (None, None))
         if target == seen.storage_class:
@@ -202,12 +195,7 @@ class HsmBackend:
             raise StorageDamage(f"{path} is {status.locality.value} in {self.name}")
         if not status.readable:
             return status.sha256
-        digest = hashlib.sha256()
-        async for chunk in self._files.read(path, 0, None):
-            digest.update(chunk)
-        if status.sha256 not in {None, digest.hexdigest()}:
-            raise StorageDamage(f"{path} has SHA-256 {digest.hexdigest()}, {status.sha256} was written")
-        return digest.hexdigest()
+        return await compared(path, self._files.read(path, 0, None), status.sha256)
 
     async def start(self, path: str, target: str) -> str:
         running = self._running.get(path)

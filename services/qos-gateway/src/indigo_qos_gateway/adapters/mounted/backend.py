@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Protocol
 from indigo_contracts.qos import Locality
 from indigo_kernel.problems import Unavailable
 
+from indigo_qos_gateway.adapters.fixity import compared, sha256_of
 from indigo_qos_gateway.adapters.hsm.backend import Seen
 from indigo_qos_gateway.adapters.posix.attributes import SHA256
 from indigo_qos_gateway.adapters.posix.files import Files, is_directory, modified
@@ -20,7 +20,6 @@ from indigo_qos_gateway.adapters.steps import Steps
 from indigo_qos_gateway.adapters.threads import Threads
 from indigo_qos_gateway.domain.errors import Impossible, ObjectNotFound, Offline, StorageDamage
 from indigo_qos_gateway.domain.storage import (
-    Attribute,
     BackendHealth,
     Child,
     Content,
@@ -28,6 +27,7 @@ from indigo_qos_gateway.domain.storage import (
     Progress,
     Status,
     StorageClass,
+    container_status,
 )
 
 
@@ -95,18 +95,11 @@ class MountedBackend:
 
     async def status(self, path: str) -> Status:
         await self._prepare()
-        info, container_class = await self._threads.look(self._stat, path)
+        info, container_class, sha256 = await self._threads.look(self._stat, path)
         if container_class is not None:
-            return Status(
-                path=path,
-                object_type=ObjectType.CONTAINER,
-                storage_class=container_class,
-                locality=Locality.DISK,
-                size=0,
-                modified=modified(info),
-                provided={"cdmi_default_dataobject_capability_class": container_class},
-            )
+            return container_status(path, container_class, modified(info))
         seen = await self._manager.seen(self._real(path))
+        known = self._class(seen.storage_class)
         return Status(
             path=path,
             object_type=ObjectType.DATAOBJECT,
@@ -114,9 +107,9 @@ class MountedBackend:
             locality=seen.locality,
             size=info.st_size,
             modified=modified(info),
-            sha256=await self._threads.look(self._recorded, path),
+            sha256=sha256,
             recalling=seen.recalling,
-            provided=self._provided(seen.storage_class),
+            provided={} if known is None else known.metadata,
         )
 
     async def children(self, path: str) -> Sequence[Child]:
@@ -151,10 +144,7 @@ class MountedBackend:
             raise StorageDamage(f"{path} is {status.locality.value} in {self.name}")
         if not status.readable:
             return status.sha256
-        sha256 = await self._hashed(path)
-        if status.sha256 not in {None, sha256}:
-            raise StorageDamage(f"{path} has SHA-256 {sha256}, {status.sha256} was on record")
-        return sha256
+        return await compared(path, self._files.read(path, 0, None), status.sha256)
 
     async def start(self, path: str, target: str) -> str:
         await self._prepare()
@@ -198,49 +188,37 @@ class MountedBackend:
         seen = await self._manager.seen(real)
         if seen.storage_class == target:
             return
-        if target not in self._ways(seen.storage_class):
+        here = self._class(seen.storage_class)
+        if here is None or target not in here.allowed:
             raise Impossible(f"{self.name} has no way from {seen.storage_class} to {target}")
         if seen.locality in {Locality.DISK, Locality.DISK_AND_TAPE}:
             # On tape nobody can compute it.
-            await self._threads.change(self._record, path, await self._hashed(path))
+            sha256 = await sha256_of(self._files.read(path, 0, None))
+            await self._threads.change(self._record, path, sha256)
         await self._manager.bring(real, target, seen)
         now = await self._manager.seen(real)
         if now.storage_class != target:
             raise StorageDamage(f"{path} still is at {now.storage_class} after it was brought to {target}")
 
-    async def _hashed(self, path: str) -> str:
-        digest = hashlib.sha256()
-        async for chunk in self._files.read(path, 0, None):
-            digest.update(chunk)
-        return digest.hexdigest()
-
-    def _ways(self, name: str) -> Sequence[str]:
-        for each in self.classes():
-            if each.object_type is ObjectType.DATAOBJECT and each.name == name:
-                return each.allowed
-        return ()
-
-    def _provided(self, name: str) -> dict[str, Attribute]:
-        for each in self.classes():
-            if each.object_type is ObjectType.DATAOBJECT and each.name == name:
-                return dict(each.metadata)
-        return {}
+    def _class(self, name: str) -> StorageClass | None:
+        """The class of data objects with this name; ``None`` for what nobody can read."""
+        offered = (each for each in self.classes() if each.object_type is ObjectType.DATAOBJECT)
+        return next((each for each in offered if each.name == name), None)
 
     def _real(self, path: str) -> Path:
         return self._root / path[1:]
 
-    def _stat(self, path: str) -> tuple[os.stat_result, str | None]:
-        """Size and time, and the class of a container. Raises ``ObjectNotFound``, and never follows a link."""
-        with self._tree.opened(path) as fd:
-            container = is_directory(fd)
-            name = (self._files.container_class(fd) or self.landing_class) if container else None
-            return os.fstat(fd), name
+    def _stat(self, path: str) -> tuple[os.stat_result, str | None, str | None]:
+        """Size and time, the class of a container, and the SHA-256 on record unless the file was written to since.
 
-    def _recorded(self, path: str) -> str | None:
-        """The SHA-256 on record, unless the file was written to since."""
+        Raises ``ObjectNotFound``, and never follows a link.
+        """
         with self._tree.opened(path) as fd:
+            info = os.fstat(fd)
+            if is_directory(fd):
+                return info, self._files.container_class(fd) or self.landing_class, None
             mtime, _, sha256 = (self._tree.attributes.get(fd, SHA256) or "").partition(" ")
-            return sha256 if sha256 and mtime == str(os.fstat(fd).st_mtime_ns) else None
+            return info, None, sha256 if sha256 and mtime == str(info.st_mtime_ns) else None
 
     def _record(self, path: str, sha256: str) -> None:
         with self._tree.opened(path) as fd:

@@ -19,7 +19,7 @@ from pathlib import Path
 from indigo_contracts.qos import Locality
 from indigo_kernel.problems import Unavailable
 
-from indigo_qos_gateway.adapters.classes import UNKNOWN, Place, classes
+from indigo_qos_gateway.adapters.classes import UNKNOWN, Place, interchangeable
 from indigo_qos_gateway.adapters.commands import Commands, file_list
 from indigo_qos_gateway.adapters.hsm.backend import Seen
 from indigo_qos_gateway.adapters.mounted.rounds import Rounds
@@ -73,8 +73,7 @@ class GpfsManager:
         }
 
     def classes(self) -> Sequence[StorageClass]:
-        known = {name: {**pool.attributes, **self._place.attributes()} for name, pool in self._pools.items()}
-        return classes(known, {name: [other for other in known if other != name] for name in known})
+        return interchangeable({name: pool.attributes for name, pool in self._pools.items()}, self._place)
 
     def check_name(self, path: Path) -> None:
         """Arguments carry every name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -14,11 +13,12 @@ from indigo_contracts.qos import Locality
 from indigo_kernel.ids import new_id
 from indigo_kernel.problems import Conflict, Unavailable
 
-from indigo_qos_gateway.adapters.classes import Place, classes
+from indigo_qos_gateway.adapters.classes import Place, interchangeable
+from indigo_qos_gateway.adapters.fixity import compared
 from indigo_qos_gateway.adapters.names import HIDDEN, checked, checked_below_root, hidden
 from indigo_qos_gateway.adapters.onedata.api import CLASS, SHA256, Entry, OneData, Requirement, found
 from indigo_qos_gateway.adapters.spool import spooled
-from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, StorageDamage
+from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
 from indigo_qos_gateway.domain.paths import ROOT, join, lineage, name, parent
 from indigo_qos_gateway.domain.storage import (
     Attribute,
@@ -30,6 +30,7 @@ from indigo_qos_gateway.domain.storage import (
     Status,
     StepState,
     StorageClass,
+    container_status,
 )
 
 _DONE = "done"
@@ -77,24 +78,15 @@ class OneDataBackend:
         return self._place.site
 
     def classes(self) -> Sequence[StorageClass]:
-        known: dict[str, dict[str, Attribute]] = {self.landing_class: {**self._place.attributes()}}
-        known |= {name: {**each.attributes, **self._place.attributes()} for name, each in self._offered.items()}
-        return classes(known, {name: [other for other in known if other != name] for name in known})
+        known = {name: each.attributes for name, each in self._offered.items()}
+        return interchangeable({self.landing_class: {}, **known}, self._place)
 
     async def status(self, path: str) -> Status:
         entry = found(await self._api.entry(checked(path)), path)
         attributes = await self._api.attributes(entry.file_id)
         if entry.container:
             name = str(attributes.get(CLASS, self.landing_class))
-            return Status(
-                path=path,
-                object_type=ObjectType.CONTAINER,
-                storage_class=name,
-                locality=Locality.DISK,
-                size=0,
-                modified=entry.modified,
-                provided={"cdmi_default_dataobject_capability_class": name},
-            )
+            return container_status(path, name, entry.modified)
         name = self._class_of(await self._api.requirements(entry.file_id))
         replicas = await self._api.replicas(entry.file_id, entry.size)
         sha256 = attributes.get(SHA256)
@@ -181,12 +173,7 @@ class OneDataBackend:
 
     async def digest(self, path: str) -> str | None:
         status = await self.status(path)
-        digest = hashlib.sha256()
-        async for chunk in self.read(path):
-            digest.update(chunk)
-        if status.sha256 not in {None, digest.hexdigest()}:
-            raise StorageDamage(f"{path} has SHA-256 {digest.hexdigest()}, {status.sha256} was written")
-        return digest.hexdigest()
+        return await compared(path, self.read(path), status.sha256)
 
     async def start(self, path: str, target: str) -> str:
         entry = found(await self._api.entry(checked(path)), path)

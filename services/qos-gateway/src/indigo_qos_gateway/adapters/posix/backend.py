@@ -33,6 +33,7 @@ from indigo_qos_gateway.domain.storage import (
     Status,
     StepState,
     StorageClass,
+    container_status,
 )
 
 log = structlog.get_logger()
@@ -205,15 +206,7 @@ class PosixBackend:
         info = os.fstat(fd)
         if stat.S_ISDIR(info.st_mode):
             name = self._files.container_class(fd) or DISK_ONLY
-            return Status(
-                path=path,
-                object_type=ObjectType.CONTAINER,
-                storage_class=name,
-                locality=Locality.DISK,
-                size=0,
-                modified=modified(info),
-                provided={"cdmi_default_dataobject_capability_class": name},
-            )
+            return container_status(path, name, modified(info))
         seen = look(self._tree.attributes, fd)
         return Status(
             path=path,

@@ -8,7 +8,6 @@ stays the archive's meanwhile.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +16,8 @@ import httpx
 from indigo_contracts.qos import Locality
 from indigo_kernel.problems import Conflict, Unavailable
 
-from indigo_qos_gateway.adapters.classes import Place, classes
+from indigo_qos_gateway.adapters.classes import Place, interchangeable
+from indigo_qos_gateway.adapters.fixity import compared, sha256_of
 from indigo_qos_gateway.adapters.names import HIDDEN, checked, checked_below_root, hidden
 from indigo_qos_gateway.adapters.s3.api import CLASS, S3, Head
 from indigo_qos_gateway.adapters.spool import spooled
@@ -33,6 +33,7 @@ from indigo_qos_gateway.domain.storage import (
     Progress,
     Status,
     StorageClass,
+    container_status,
 )
 
 _NEVER = datetime.fromtimestamp(0, UTC)
@@ -81,8 +82,7 @@ class S3Backend:
         return self._place.site
 
     def classes(self) -> Sequence[StorageClass]:
-        known = {name: {**each.attributes, **self._place.attributes()} for name, each in self._offered.items()}
-        return classes(known, {name: [other for other in known if other != name] for name in known})
+        return interchangeable({name: each.attributes for name, each in self._offered.items()}, self._place)
 
     async def status(self, path: str) -> Status:
         head = None if path == ROOT else await self._api.head(_key(checked(path)))
@@ -92,15 +92,7 @@ class S3Backend:
         if container is None:
             raise ObjectNotFound(path)
         name, modified = container
-        return Status(
-            path=path,
-            object_type=ObjectType.CONTAINER,
-            storage_class=name,
-            locality=Locality.DISK,
-            size=0,
-            modified=modified,
-            provided={"cdmi_default_dataobject_capability_class": name},
-        )
+        return container_status(path, name, modified)
 
     async def children(self, path: str) -> Sequence[Child]:
         if await self._container(checked(path)) is None:
@@ -157,10 +149,7 @@ class S3Backend:
         head = await self._existing(path)
         if self._unreadable(head):
             return head.sha256
-        sha256 = await self._hashed(path)
-        if head.sha256 not in {None, sha256}:
-            raise StorageDamage(f"{path} has SHA-256 {sha256}, {head.sha256} was written")
-        return sha256
+        return await compared(path, self.read(path), head.sha256)
 
     async def start(self, path: str, target: str) -> str:
         async def run() -> None:
@@ -202,7 +191,7 @@ class S3Backend:
             if self._unreadable(head):
                 await asyncio.sleep(self._again)
         # Once it is in an archive nobody can say what its checksum is.
-        sha256 = await self._hashed(path) if wanted.archive and head.sha256 is None else None
+        sha256 = await sha256_of(self.read(path)) if wanted.archive and head.sha256 is None else None
         await self._api.copy_onto_itself(_key(path), head, wanted.native, sha256, path)
         seen = await self._existing(path)
         if seen.storage_class != wanted.native:
@@ -213,12 +202,6 @@ class S3Backend:
         if head is None:
             raise ObjectNotFound(path)
         return head
-
-    async def _hashed(self, path: str) -> str:
-        digest = hashlib.sha256()
-        async for chunk in self.read(path):
-            digest.update(chunk)
-        return digest.hexdigest()
 
     async def _container(self, path: str) -> tuple[str, datetime] | None:
         """The class of a container and when it was given; ``None`` when there is no container."""
