@@ -110,6 +110,10 @@ def test_a_template_may_say_no_and_may_make_values_of_its_own():
         namespace('<if value="extension" test="like" expression="x"/>'),
         namespace('<if value="extension" test="matches" expression="(a"/>'),
         namespace("<value/>" * 101),
+        namespace("<foreach><foreach><value/></foreach></foreach>"),
+        namespace(
+            '<foreach><if value="type" test="equals" expression="URL"><foreach><value/></foreach></if></foreach>'
+        ),
         "<namespace>" + "x" * 20_000 + "</namespace>",
         '<!DOCTYPE n [<!ENTITY a "b">]>' + namespace("&a;"),
         '<?xml version="1.0"?><?php x?>' + namespace(""),

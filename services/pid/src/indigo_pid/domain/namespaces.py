@@ -81,6 +81,8 @@ def read_namespace(xml: str) -> Namespace:
     delimiter = template.get("delimiter", "")
     if not _DELIMITER.fullmatch(delimiter):
         raise InvalidValue("A delimiter begins with a character that is no letter and no digit")
+    if any(len(list(one.iter("foreach"))) > 1 for one in template.iter("foreach")):
+        raise InvalidValue("A <foreach> inside of a <foreach> would do the work of all values for each of them")
     patterns = {}
     for element in template.iter():
         if element is template:
