@@ -128,3 +128,15 @@ def test_more_values_than_anybody_needs_are_none():
     many = read_values([{"index": n, "type": "A", "data": "x"} for n in range(1, 102)], now=NOW)
     with pytest.raises(NotThere):
         computed(each("${data}"), "x", many)
+
+
+@pytest.mark.parametrize("place", ['index="1" type="A" data', 'index="1" data="x" type'])
+def test_a_value_longer_than_anybody_needs_is_none(place):
+    long = read_values([{"index": 1, "type": "A", "data": "x" * 60_000}], now=NOW)
+    for times, fits in ((1, True), (100, False)):
+        xml = namespace(f'<foreach><value {place}="{"${data}" * times}"/></foreach>')
+        if fits:
+            assert computed(xml, "x", long)
+        else:
+            with pytest.raises(NotThere, match="long"):
+                computed(xml, "x", long)

@@ -26,6 +26,8 @@ MAX_XML = 16 * 1024
 MAX_ELEMENTS = 100
 MAX_VALUES = 100
 """Values a template may make."""
+MAX_CHARACTERS = 64 * 1024
+"""Of each text in them."""
 
 _ALLOWED = {
     "foreach": frozenset[str](),
@@ -188,13 +190,16 @@ def _value(element: ET.Element, scope: _Scope, current: Value | None, values: Se
 
 
 def _expanded(text: str, scope: _Scope) -> list[_Text]:
-    """``text`` with its variables replaced. Raises ``NotThere`` for one that is not known here."""
-    parts, position = [], 0
+    """``text`` with its variables replaced. Raises ``NotThere``: one is not known, or it gets too long."""
+    parts, position, size = [], 0, len(text)
     for variable in _VARIABLE.finditer(text):
         parts.append(_Text(text[position : variable.start()], True))
         name = variable[1] if variable[2] is None else f"{variable[1]}[{int(variable[2])}]"
         if name not in scope:
             raise NotThere(f"{name} is not known")
+        size += sum(len(one.text) for one in scope[name])
+        if size > MAX_CHARACTERS:
+            raise NotThere("too long")
         parts += scope[name]
         position = variable.end()
     return [*parts, _Text(text[position:], True)]
