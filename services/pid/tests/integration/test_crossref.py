@@ -19,7 +19,8 @@ from indigo_contracts.repository import RecordKind, RecordPublished, RecordState
 from indigo_kernel.clock import ManualClock
 from indigo_kernel.db.engine import create_engine
 from indigo_kernel.http.server import listen, serving
-from indigo_pid.adapters.crossref.depositor import PATIENCE
+from indigo_pid.adapters.crossref.depositor import JOB, PATIENCE
+from indigo_pid.adapters.db.deposits import DepositWork
 from indigo_pid.sandbox.crossref.app import CrossrefAccount, Queue, SandboxCrossref, create_crossref_sandbox
 from indigo_pid.sandbox.crossref.store import CrossrefStore
 
@@ -231,6 +232,26 @@ async def test_a_file_that_crossref_lost_is_sent_again(pid, record):
     pid.clock.advance(PATIENCE)
     await pid.settle()
     assert (await pid.doi("p"))["status"] == "done"
+
+
+async def test_a_lane_whose_pauses_end_while_it_is_looked_at_is_not_forgotten(pid, record, monkeypatch):
+    await spoil(pid, "crossref", server_errors=1)
+    await publish(pid, record, ["p"])
+    await gather(pid)
+    (worker,) = [one for one in pid.runtime.workers if one._kind == JOB]
+
+    def slow() -> DepositWork:
+        pid.clock.advance(timedelta(hours=2))  # longer than any pause
+        return DepositWork(pid.runtime.database)
+
+    monkeypatch.setattr(worker._handle.__self__, "_work", slow)
+    assert await worker._claim(1) == 1
+    await asyncio.wait(worker._running)
+    assert len(await rows(pid, "SELECT 1 FROM crossref_batches")) == 1
+    assert len(await rows(pid, "SELECT 1 FROM jobs WHERE kind = 'crossref' AND lease_token IS NULL")) == 1
+    monkeypatch.undo()
+    await spoil(pid, "crossref")
+    await pid.settle()
 
 
 async def test_drift_is_mended_by_a_deposit(pid, record):

@@ -73,9 +73,9 @@ class Depositor:
         async with self._work() as work:
             # While Crossref is away those that are due wait as well: one request at a time shows when it is back.
             left = [one.next_at for one in await work.deposits.batches(job.key)]
-            next_at = min((one for one in left if one > work.now or not away), default=None)
-            if next_at is not None:
-                raise Later(max(next_at - work.now, timedelta(0)))
+            due = [one for one in left if one > work.now] if away else left
+            if left:
+                raise Later(max(min(due or [work.now]) - work.now, timedelta(0)))
 
     async def give_up(self, job: Job, error: BaseException) -> None:
         """The worker stops trying because of an error of ours: say so of every DOI in the lane."""
