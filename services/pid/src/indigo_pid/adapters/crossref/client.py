@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
-from urllib.parse import quote
+from html import escape
+from urllib.parse import quote, quote_plus
 
 import httpx
 from indigo_kernel.clock import Clock
@@ -154,6 +155,12 @@ def _reason(secret: str | None, response: httpx.Response) -> str:
     """The beginning of what the body says, without tags and the ``secret``; text a database can hold."""
     text = response.text
     if secret:
-        text = text.replace(secret, "…")  # pages of errors may show what was asked
+        text = re.sub(_shown(secret), "…", text, flags=re.IGNORECASE)  # pages of errors may show what was asked
     told = " ".join(_TAG.sub(" ", text[:1000]).split())[:200] or response.reason_phrase
     return told.replace("\0", "�")
+
+
+def _shown(secret: str) -> str:
+    """A pattern of ``secret`` on a page: each character as it is, percent-encoded, or as HTML has it."""
+    forms = ({one, quote(one, safe=""), quote_plus(one), escape(one), f"&#{ord(one)};"} for one in secret)
+    return "".join(f"(?:{'|'.join(map(re.escape, spelled))})" for spelled in forms)
