@@ -7,12 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from indigo_kernel.problems import Unavailable
-
-from indigo_qos_gateway.domain.errors import StorageDamage
-
 Carry = Callable[[Sequence[Path]], Awaitable[None]]
-"""Moves these files. Raises ``Unavailable`` or ``StorageDamage``."""
+"""Moves these files."""
 
 
 class Rounds:
@@ -46,7 +42,7 @@ class Rounds:
             error: Exception | None = None
             try:
                 await self._carry(list(batch))
-            except (Unavailable, StorageDamage) as failed:
+            except Exception as failed:  # noqa: BLE001 - told to all who wait for the round
                 error = failed
             finally:
                 self._running = set()

@@ -1,0 +1,21 @@
+"""Files that are asked for one by one are carried in rounds, and nobody waits for one that is over."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from indigo_qos_gateway.adapters.mounted.rounds import Rounds
+
+A, B = Path("/a"), Path("/b")
+
+
+async def test_whatever_a_round_raises_is_told_to_everyone_who_waits():
+    async def carry(paths):
+        raise OSError("no space left on device")
+
+    rounds = Rounds(carry, 0.01)
+    async with asyncio.timeout(10):
+        told = await asyncio.gather(rounds.join(A), rounds.join(B), return_exceptions=True)
+    assert [str(each) for each in told] == ["no space left on device"] * 2
+    with pytest.raises(OSError, match="no space"):
+        await rounds.join(A)
