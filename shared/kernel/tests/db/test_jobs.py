@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 from indigo_kernel.db.jobs import Later, Worker, free_leases
 from indigo_kernel.db.uow import Database, Job, UnitOfWork
@@ -155,6 +156,31 @@ async def test_a_job_asked_for_again_while_it_runs_runs_once_more(database: Data
 
         await until(done)
     assert seen == [1, 2]
+
+
+@pytest.mark.parametrize("error", [Later(timedelta(hours=1)), ValueError("an older wish")])
+async def test_what_is_asked_for_while_a_job_runs_does_not_wait_for_the_pause_after_it(
+    database: Database, error: Exception
+) -> None:
+    inside, go_on, again = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def handle(job: Job) -> None:
+        if job.payload["n"] == 2:
+            assert job.attempts == 1
+            again.set()
+            return
+        inside.set()
+        await go_on.wait()
+        raise error
+
+    async with UnitOfWork(database) as uow:
+        await uow.enqueue("news", "k", {"n": 1})
+    async with running(Worker(database, "news", handle)):
+        await asyncio.wait_for(inside.wait(), 5)
+        async with UnitOfWork(database) as uow:
+            await uow.enqueue("news", "k", {"n": 2})
+        go_on.set()
+        await asyncio.wait_for(again.wait(), 5)  # time stands still: no pause ends
 
 
 async def test_a_failing_job_is_parked_with_its_reason_and_told(database: Database) -> None:

@@ -31,9 +31,11 @@ _CLAIM = sa.text(
     " RETURNING id, kind, key, payload, attempts, revision, traceparent, correlation_id, causation_id"
 )
 _RENEW = sa.text("UPDATE jobs SET lease_until = :until WHERE id = :id AND lease_token = :token")
+# What was asked for while the job ran does not wait for what came of an older wish.
 _PUT_BACK = sa.text(
-    "UPDATE jobs SET lease_token = NULL, lease_until = NULL, run_at = :run_at, last_error = :error,"
-    " attempts = attempts - :uncount WHERE id = :id AND lease_token = :token"
+    "UPDATE jobs SET lease_token = NULL, lease_until = NULL, last_error = :error,"
+    " run_at = CASE WHEN revision = :revision THEN :run_at ELSE least(run_at, :run_at) END,"
+    " attempts = greatest(attempts - :uncount, 0) WHERE id = :id AND lease_token = :token"
 )
 _PARK = sa.text(
     "UPDATE jobs SET lease_token = NULL, lease_until = NULL, parked_at = :now, last_error = :error"
@@ -242,6 +244,7 @@ class Worker:
                 {
                     "id": job.id,
                     "token": job.lease_token,
+                    "revision": job.revision,
                     "run_at": self._db.clock.now() + after,
                     "error": error[:2000],
                     "uncount": int(uncount),
