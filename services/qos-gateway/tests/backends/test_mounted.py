@@ -75,6 +75,17 @@ class TestTsm(MountedContract):
         assert sorted(line for line in log if line.startswith("mount")) == [f"mount T{n:05d}" for n in range(3)]
         assert [await all_of(backend, path) for path in paths] == [path.encode() for path in paths]
 
+    async def test_one_file_that_fails_fails_no_other_of_its_round(self, backend, programs):
+        for path in ("/fine", "/torn"):
+            await backend.write(path, chunked(DATA))
+            await bring(backend, path, "TapeOnly")
+        copy = os.getxattr(programs.files / "torn", "user.fake.copy").decode()
+        (programs.state / "copies" / copy).unlink()
+        backend._manager._recalls.seconds = 1.0
+        fine, torn = await asyncio.gather(*(bring(backend, path, "DiskAndTape") for path in ("/fine", "/torn")))
+        assert (fine.state, torn.state) == (StepState.DONE, StepState.FAILED)
+        assert "dsmrecall: ANS9999E" in torn.error
+
     async def test_a_recall_that_fails_is_told_to_everyone_who_waits(self, backend, programs):
         for path in ("/a", "/b"):
             await backend.write(path, chunked(DATA))
@@ -144,8 +155,11 @@ class TestGpfs(MountedContract):
     async def test_blocks_that_are_elsewhere_are_no_success(self, backend, programs):
         await backend.write("/file", chunked(DATA))
         os.setxattr(programs.files / "file", "user.fake.flags", b"illplaced")
+        assert (await backend.status("/file")).storage_class == "unknown"
         progress = await bring(backend, "/file", "Large")
-        assert "elsewhere" in progress.error
+        assert progress.error == "/file still is at unknown after it was brought to Large"
+        os.removexattr(programs.files / "file", "user.fake.flags")
+        assert (await bring(backend, "/file", "Large")).state is StepState.DONE
 
     async def test_a_name_that_looks_like_output_is_a_name(self, backend):
         path = "/storage pool name:    archive"

@@ -11,6 +11,7 @@ from typing import Protocol
 from indigo_contracts.qos import Locality
 from indigo_kernel.problems import Unavailable
 
+from indigo_qos_gateway.adapters.classes import UNKNOWN
 from indigo_qos_gateway.adapters.fixity import compared, sha256_of
 from indigo_qos_gateway.adapters.hsm.backend import Seen
 from indigo_qos_gateway.adapters.posix.attributes import SHA256
@@ -46,11 +47,17 @@ class Manager(Protocol):
         ...
 
     async def seen(self, path: Path) -> Seen:
-        """What the storage says about a file. What nobody can read is unknown, and no error."""
+        """What the storage says about a file. What nobody can read is unknown, and no error.
+
+        Unknown and on disk is a file on its way between two classes: it can be brought to any.
+        """
         ...
 
     async def bring(self, path: Path, target: str, seen: Seen) -> None:
-        """Have a file at another class; returns when the programs say it is. Cancelling stops them."""
+        """Have a file at another class; returns when the programs say it is. Cancelling stops them.
+
+        ``StorageDamage`` may be of another file that was brought with this one: the caller looks.
+        """
         ...
 
     async def check(self) -> None:
@@ -189,16 +196,22 @@ class MountedBackend:
         if seen.storage_class == target:
             return
         here = self._class(seen.storage_class)
-        if here is None or target not in here.allowed:
+        astray = seen.storage_class == UNKNOWN and seen.locality is Locality.DISK
+        if not astray and (here is None or target not in here.allowed):
             raise Impossible(f"{self.name} has no way from {seen.storage_class} to {target}")
         if seen.locality in {Locality.DISK, Locality.DISK_AND_TAPE}:
             # On tape nobody can compute it.
             sha256 = await sha256_of(self._files.read(path, 0, None))
             await self._threads.change(self._record, path, sha256)
-        await self._manager.bring(real, target, seen)
+        failed: StorageDamage | None = None
+        try:
+            await self._manager.bring(real, target, seen)
+        except StorageDamage as error:
+            failed = error  # of the others it was brought with, perhaps
         now = await self._manager.seen(real)
         if now.storage_class != target:
-            raise StorageDamage(f"{path} still is at {now.storage_class} after it was brought to {target}")
+            still = f"{path} still is at {now.storage_class} after it was brought to {target}"
+            raise failed or StorageDamage(still)
 
     def _class(self, name: str) -> StorageClass | None:
         """The class of data objects with this name; ``None`` for what nobody can read."""

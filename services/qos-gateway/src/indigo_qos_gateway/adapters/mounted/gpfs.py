@@ -91,21 +91,13 @@ class GpfsManager:
         pool = found.get("storage pool name")
         if not pool:
             return Seen(UNKNOWN, Locality.UNAVAILABLE)
+        if "illplaced" in found.get("flags", "").split():
+            return Seen(UNKNOWN, Locality.DISK)  # assigned to the pool, but its blocks are elsewhere
         name = next((name for name, each in self._pools.items() if each.name == pool), pool)
         return Seen(name, Locality.DISK)
 
     async def bring(self, path: Path, target: str, seen: Seen) -> None:  # noqa: ARG002 - every pool has a way
-        pool = self._pools[target].name
-        failed: StorageDamage | None = None
-        try:
-            await self._rounds[pool].join(path)
-        except StorageDamage as error:
-            failed = error  # of the others in the round, perhaps
-        shown = await self._commands.ask("mmlsattr", "-L", str(path))
-        if re.search(r"^flags:.*\billplaced\b", shown.stdout, re.MULTILINE):
-            raise StorageDamage(f"{path.name} was assigned to the pool {pool}, but its blocks are elsewhere")
-        if failed is not None and (await self.seen(path)).storage_class != target:
-            raise failed
+        await self._rounds[self._pools[target].name].join(path)
 
     async def _move(self, pool: str, paths: Sequence[Path]) -> None:
         listed = [path for path in paths if _in_a_list(path)]

@@ -150,10 +150,16 @@ def dsmrecall(library: Library, arguments: list[str]) -> int:
         for path in names(arguments):
             recall(library, path)
         return 0
+    code = 0
     for line in Path(listed).read_text().splitlines():
         for entry in Path(line.split()[2]).read_text().splitlines():
-            recall(library, entry.split(" ", 3)[3])
-    return 0
+            path = entry.split(" ", 3)[3]
+            try:
+                recall(library, path)
+            except FileNotFoundError:
+                print(f"ANS9999E no copy of {path} can be read", file=sys.stderr)
+                code = 8
+    return code
 
 
 def main(program: str, state: Path, arguments: list[str]) -> int:
