@@ -52,6 +52,33 @@ class MountedContract(BackendContract):
         assert (await backend.status("/file")).sha256 is None
         assert await backend.digest("/file") is not None
 
+    async def test_bytes_that_rot_are_found_and_never_go_on_record(self, backend, programs):
+        await backend.write("/file", chunked(DATA))
+        target = next(each for each in self.classes if each not in {backend.landing_class, "TapeOnly"})
+        await bring(backend, "/file", target)
+        sha256 = (await backend.status("/file")).sha256
+        before = (programs.files / "file").stat()
+        (programs.files / "file").write_bytes(DATA[:-1] + b"!")
+        os.utime(programs.files / "file", ns=(before.st_atime_ns, before.st_mtime_ns))
+        (further,) = set(self.classes) - {backend.landing_class, target}
+        progress = await bring(backend, "/file", further)
+        assert progress.state is StepState.FAILED
+        assert f"{sha256} was written" in progress.error
+        assert (await backend.status("/file")).sha256 == sha256
+
+    async def test_a_file_written_to_while_it_is_read_is_started_again(self, backend, programs):
+        await backend.write("/file", chunked(DATA))
+        read = backend._files.read
+
+        async def disturbed(path, start, stop):
+            async for chunk in read(path, start, stop):
+                yield chunk
+            os.utime(programs.files / "file", ns=(1, 2))
+
+        backend._files.read = disturbed
+        assert (await bring(backend, "/file", self.coldest(backend))).state is StepState.UNKNOWN
+        assert (await backend.status("/file")).sha256 is None
+
 
 class TestTsm(MountedContract):
     @pytest.fixture

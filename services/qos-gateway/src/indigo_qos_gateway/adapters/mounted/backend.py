@@ -19,7 +19,7 @@ from indigo_qos_gateway.adapters.posix.files import Files, is_directory, modifie
 from indigo_qos_gateway.adapters.posix.tree import Tree
 from indigo_qos_gateway.adapters.steps import Steps
 from indigo_qos_gateway.adapters.threads import Threads
-from indigo_qos_gateway.domain.errors import Impossible, ObjectNotFound, Offline, StorageDamage
+from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, Offline, StorageDamage
 from indigo_qos_gateway.domain.storage import (
     BackendHealth,
     Child,
@@ -200,9 +200,9 @@ class MountedBackend:
         if not astray and (here is None or target not in here.allowed):
             raise Impossible(f"{self.name} has no way from {seen.storage_class} to {target}")
         if seen.locality in {Locality.DISK, Locality.DISK_AND_TAPE}:
-            # On tape nobody can compute it.
+            info, _, _ = await self._threads.look(self._stat, path)
             sha256 = await sha256_of(self._files.read(path, 0, None))
-            await self._threads.change(self._record, path, sha256)
+            await self._threads.change(self._record, path, info.st_mtime_ns, sha256)
         failed: StorageDamage | None = None
         try:
             await self._manager.bring(real, target, seen)
@@ -233,11 +233,20 @@ class MountedBackend:
             mtime, _, sha256 = (self._tree.attributes.get(fd, SHA256) or "").partition(" ")
             return info, None, sha256 if sha256 and mtime == str(info.st_mtime_ns) else None
 
-    def _record(self, path: str, sha256: str) -> None:
+    def _record(self, path: str, mtime_ns: int, sha256: str) -> None:
+        """Note the SHA-256 of the bytes a file had at a time: on tape nobody can compute it.
+
+        Raises ``Busy`` when it was written to since, ``StorageDamage`` when another one is on record.
+        """
+        info, container_class, known = self._stat(path)
+        if container_class is not None:
+            raise ObjectNotFound(path)
+        if info.st_mtime_ns != mtime_ns:
+            raise Busy(path)
+        if known not in {None, sha256}:
+            raise StorageDamage(f"{path} has SHA-256 {sha256}, {known} was written")
         with self._tree.opened(path) as fd:
-            if is_directory(fd):
-                raise ObjectNotFound(path)
-            self._tree.attributes.set(fd, SHA256, f"{os.fstat(fd).st_mtime_ns} {sha256}")
+            self._tree.attributes.set(fd, SHA256, f"{mtime_ns} {sha256}")
 
 
 def _readable(path: str, fd: int) -> None:
