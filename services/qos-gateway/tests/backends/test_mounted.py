@@ -102,6 +102,21 @@ class TestTsm(MountedContract):
         assert sorted(line for line in log if line.startswith("mount")) == [f"mount T{n:05d}" for n in range(3)]
         assert [await all_of(backend, path) for path in paths] == [path.encode() for path in paths]
 
+    async def test_closing_ends_the_recall_that_runs(self, backend, programs):
+        await backend.write("/file", chunked(DATA))
+        await bring(backend, "/file", "TapeOnly")
+        started = programs.state / "started"
+        (programs.directory / "dsmrecall").write_text(
+            f"#!/bin/sh\necho $$ > {started}.new\nmv {started}.new {started}\nsleep 600\n"
+        )
+        await backend.start("/file", "DiskAndTape")
+        async with asyncio.timeout(10):
+            while not started.exists():
+                await asyncio.sleep(0.01)
+            await backend.close()
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(started.read_text()), 0)
+
     async def test_one_file_that_fails_fails_no_other_of_its_round(self, backend, programs):
         for path in ("/fine", "/torn"):
             await backend.write(path, chunked(DATA))

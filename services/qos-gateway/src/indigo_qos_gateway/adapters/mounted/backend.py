@@ -54,10 +54,15 @@ class Manager(Protocol):
         ...
 
     async def bring(self, path: Path, target: str, seen: Seen) -> None:
-        """Have a file at another class; returns when the programs say it is. Cancelling stops them.
+        """Have a file at another class; returns when the programs say it is.
 
-        ``StorageDamage`` may be of another file that was brought with this one: the caller looks.
+        ``StorageDamage`` may be of another file that was brought with this one: the caller looks. Programs that
+        carry this one among others go on when it is cancelled.
         """
+        ...
+
+    async def close(self) -> None:
+        """Stop the programs that run."""
         ...
 
     async def check(self) -> None:
@@ -179,6 +184,7 @@ class MountedBackend:
 
     async def close(self) -> None:
         await self._steps.close()
+        await self._manager.close()
         self._threads.close()
 
     async def _prepare(self) -> None:

@@ -9,6 +9,7 @@ Source: IBM Storage Scale command reference (mmlsattr ``-L``, mmchattr ``-P``, m
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -142,6 +143,10 @@ class GpfsManager:
         missing = sorted({pool.name for pool in self._pools.values()} - set(_POOL.findall(output.stdout)))
         if missing:
             raise Unavailable(f"{self._commands.name}: the file system has no pool {', '.join(missing)}")
+
+    async def close(self) -> None:
+        await asyncio.gather(*(each.close() for each in self._rounds.values()))
+        self._threads.close()
 
 
 def _in_a_list(path: Path) -> bool:

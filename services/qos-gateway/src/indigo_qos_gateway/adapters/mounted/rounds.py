@@ -12,7 +12,10 @@ Carry = Callable[[Sequence[Path]], Awaitable[None]]
 
 
 class Rounds:
-    """``carry`` gets the files that were asked for within ``seconds``, at most ``most`` at a time."""
+    """``carry`` gets the files that were asked for within ``seconds``, at most ``most`` at a time.
+
+    There is one caller at a time for each file.
+    """
 
     def __init__(self, carry: Carry, seconds: float, *, most: int = 10_000) -> None:
         self._carry = carry
@@ -28,16 +31,33 @@ class Rounds:
         return self._running
 
     async def join(self, path: Path) -> None:
-        """Wait until a round has carried the file. Raises what went wrong with the round."""
-        waiting = self._waiting.setdefault(path, asyncio.get_running_loop().create_future())
+        """Wait until a round has carried the file. Raises what went wrong with the round.
+
+        Who is cancelled before it began takes the file back; a round that runs has others in it, and goes on.
+        """
+        waiting = self._waiting[path] = asyncio.get_running_loop().create_future()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._rounds())
-        await asyncio.shield(waiting)
+        try:
+            await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            if self._waiting.get(path) is waiting:
+                del self._waiting[path]
+            raise
+
+    async def close(self) -> None:
+        """Stop the round that runs, and begin none."""
+        self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _rounds(self) -> None:
         while self._waiting:
             await asyncio.sleep(self.seconds)
             batch = {path: self._waiting.pop(path) for path in list(self._waiting)[: self._most]}
+            if not batch:
+                return
             self._running = set(batch)
             error: Exception | None = None
             try:

@@ -104,6 +104,9 @@ class TsmManager:
         if output.code != 0:
             raise Unavailable(f"{self._commands.name}: dsmls: {output.last_words}")
 
+    async def close(self) -> None:
+        await self._recalls.close()
+
     async def _recall_in_order(self, paths: Sequence[Path]) -> None:
         with file_list([in_quotes(path) for path in paths]) as names:
             prepared = await self._commands.run(
