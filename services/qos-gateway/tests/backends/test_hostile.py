@@ -230,6 +230,31 @@ async def test_an_answer_in_drops_does_not_hold_anybody(token):
         await remote(server, token, seconds=0.02).send("GET", DOOR + "/f")
 
 
+async def test_nobody_waits_for_an_upload_to_hear_that_a_storage_is_well_again(token):
+    hanging, uploading, received = True, asyncio.Event(), asyncio.Event()
+
+    async def answer(request):
+        if request.method == "PUT":
+            uploading.set()
+            await received.wait()
+        elif hanging:
+            raise httpx.ReadTimeout("")
+        return httpx.Response(200)
+
+    async def content():
+        yield b"x"
+
+    there = Remote("dcache", auth=HeaderAuth(token), transport=httpx.MockTransport(answer))
+    with pytest.raises(Unavailable, match="in time"):
+        await there.send("GET", DOOR + "/f")
+    hanging = False
+    upload = asyncio.create_task(there.send("PUT", DOOR + "/large", content=content()))
+    await uploading.wait()
+    assert (await there.send("GET", DOOR + "/f")).is_success
+    received.set()
+    await upload
+
+
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"", b"NaN", b"[]"])
 async def test_no_document_breaks_the_reader(token, body):
     server = Server(door=lambda _: httpx.Response(200, content=body))

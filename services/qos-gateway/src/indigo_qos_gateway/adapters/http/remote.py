@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import httpx
@@ -58,11 +58,11 @@ class Remote:
         Raises ``ObjectNotFound`` for a 404 when ``path`` says what was asked for, else ``Unavailable``.
         """
         sending = self._http.build_request(method, url, **request)
-        # How long a file takes to be sent is up to its size.
-        limit = None if isinstance(request.get("content"), AsyncIterator) else self._seconds * _TIMES
+        # How long a file takes to be sent is up to its size: others do not wait for how that ends.
+        sized = isinstance(request.get("content"), AsyncIterator)
         try:
-            with self._doubt.asking():
-                async with _timeouts(limit):
+            with nullcontext() if sized else self._doubt.asking():
+                async with _timeouts(None if sized else self._seconds * _TIMES):
                     response = await self._whole(await self._http.send(sending, auth=self._auth, stream=True))
         except TimeoutError:
             raise Unavailable(f"{self.name} did not answer in time") from None
