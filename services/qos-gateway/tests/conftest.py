@@ -202,11 +202,14 @@ class Qos:
     async def drives_taken(self) -> AsyncIterator[Any]:
         """Nothing can be copied in the block, as on a tape system with all drives taken; gives the drives."""
         drives = self.runtime.api.state.gateway.gateway.mounts.at("/").backend._drives
-        for _ in range(2):
-            await drives._slots.acquire()
+        others = [asyncio.create_task(asyncio.Event().wait()) for _ in range(2)]
+        drives._tasks.update(others)
         yield drives
-        for _ in range(2):
-            drives._slots.release()
+        for each in others:
+            each.cancel()
+        drives._tasks.difference_update(others)
+        for _ in others:
+            drives._begin()
 
     async def rows(self, query: str) -> list[Any]:
         async with self.runtime.database.engine.connect() as conn:

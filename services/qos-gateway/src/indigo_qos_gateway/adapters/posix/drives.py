@@ -62,7 +62,6 @@ class Drives:
         self._at: dict[str, Step] = {}
         self._queue: deque[Step] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(concurrency)
         # Not those of the event loop: while long files are copied there have to be some for questions.
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="drive")
 
@@ -78,10 +77,7 @@ class Drives:
         step = Step(new_id(), path, target, asyncio.get_running_loop().create_future())
         self._steps[step.handle] = self._at[path] = step
         self._queue.append(step)
-        if len(self._tasks) < self._concurrency:
-            task = asyncio.create_task(self._drive())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._begin()
         return step
 
     def with_handle(self, handle: str) -> Step | None:
@@ -129,23 +125,28 @@ class Drives:
         if self._at.get(step.path) is step:
             del self._at[step.path]
 
+    def _begin(self) -> None:
+        if len(self._tasks) < self._concurrency:
+            self._tasks.add(asyncio.create_task(self._drive()))
+
     async def _drive(self) -> None:
         loop = asyncio.get_running_loop()
 
         def report(steps: Sequence[Step]) -> None:
             loop.call_soon_threadsafe(_resolve, list(steps))
 
-        while self._queue:
-            async with self._slots:
+        try:
+            while self._queue:
                 group = self._next()
-                if not group:
-                    continue
                 try:
                     await self._settled(loop.run_in_executor(self._threads, self._bring, group, report))
                 except Exception as error:  # noqa: BLE001 - told to whoever asks for each of them
                     for step in group:
                         step.end = step.end or error
                 _resolve(group)
+        finally:
+            # Before anybody who was told of an end can begin another step: it would wait for this one for ever.
+            self._tasks -= {asyncio.current_task()}
 
     async def _settled(self, work: asyncio.Future[None]) -> None:
         """Wait for a thread to its end, even when cancelled: it uses the files."""
