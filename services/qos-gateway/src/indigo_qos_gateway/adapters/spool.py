@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from indigo_qos_gateway.adapters.posix.files import check_expected, settled
+from indigo_qos_gateway.adapters.posix.files import check_expected
 from indigo_qos_gateway.adapters.posix.tape import CHUNK, write_all
+from indigo_qos_gateway.adapters.threads import settled
 from indigo_qos_gateway.domain.storage import Content
 
 

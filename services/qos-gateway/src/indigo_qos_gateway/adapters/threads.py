@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -14,6 +14,21 @@ from indigo_qos_gateway.adapters.doubt import Doubt
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+async def to_its_end(work: Awaitable[R]) -> R:
+    """The result of ``work``; when cancelled, after it ended: what it changes has to be known."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+async def settled(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run ``work`` in a thread of everybody's to its end, even when cancelled: its caller closes what it uses."""
+    return await to_its_end(asyncio.to_thread(work, *args, **kwargs))
 
 
 class Threads:
@@ -34,26 +49,22 @@ class Threads:
         try:
             with self._doubt.asking():
                 async with asyncio.timeout(self._seconds):
-                    return await self._run(work, *args, **kwargs)
+                    return await self.run(work, *args, **kwargs)
         except TimeoutError:
             raise Unavailable(f"{self._name}: the file system does not answer") from None
 
     async def change(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``work`` to its end, even when cancelled: what it changes has to be known."""
-        task = asyncio.ensure_future(self._run(work, *args, **kwargs))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait([task])
-            raise
+        return await to_its_end(self.run(work, *args, **kwargs))
+
+    async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The result of ``work``, which may take long; when cancelled, it is left to end by itself."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._most, thread_name_prefix=self._name)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **kwargs))
 
     def close(self) -> None:
         """Let the threads go; one that hangs is not waited for. New ones are made when there is work again."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
-
-    async def _run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._most, thread_name_prefix=self._name)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **kwargs))

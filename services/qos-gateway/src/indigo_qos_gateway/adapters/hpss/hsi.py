@@ -21,9 +21,9 @@ from indigo_kernel.problems import BadRequest, Conflict, Unavailable
 
 from indigo_qos_gateway.adapters.commands import Commands
 from indigo_qos_gateway.adapters.hsm.files import Entry
-from indigo_qos_gateway.adapters.posix.files import settled
 from indigo_qos_gateway.adapters.posix.tape import CHUNK
 from indigo_qos_gateway.adapters.spool import Spool
+from indigo_qos_gateway.adapters.threads import settled
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.paths import ROOT, name, parent
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from indigo_kernel.ids import new_id
 
+from indigo_qos_gateway.adapters.threads import to_its_end
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.errors import Busy
 
@@ -139,7 +140,7 @@ class Drives:
             while self._queue:
                 group = self._next()
                 try:
-                    await self._settled(loop.run_in_executor(self._threads, self._bring, group, report))
+                    await to_its_end(loop.run_in_executor(self._threads, self._bring, group, report))
                 except Exception as error:  # noqa: BLE001 - told to whoever asks for each of them
                     for step in group:
                         step.end = step.end or error
@@ -147,14 +148,6 @@ class Drives:
         finally:
             # Before anybody who was told of an end can begin another step: it would wait for this one for ever.
             self._tasks -= {asyncio.current_task()}
-
-    async def _settled(self, work: asyncio.Future[None]) -> None:
-        """Wait for a thread to its end, even when cancelled: it uses the files."""
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            await asyncio.wait([work])
-            raise
 
     def _next(self) -> list[Step]:
         """The next group: no larger than leaves every other thread its share."""

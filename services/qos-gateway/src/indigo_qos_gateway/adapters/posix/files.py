@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import stat
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 from indigo_kernel.problems import ChecksumMismatch, Conflict
 
@@ -21,9 +19,6 @@ from indigo_qos_gateway.adapters.threads import Threads
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.paths import ROOT, join
 from indigo_qos_gateway.domain.storage import Child, Content
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 CheckReadable = Callable[[str, int], None]
 """Raises ``Offline`` when reading the open file at a path would recall it."""
@@ -146,13 +141,3 @@ def check_expected(path: str, content: Content, expected: Content | None) -> Non
             f"{path}: {content.size} bytes with SHA-256 {content.sha256} came,"
             f" {expected.size} with {expected.sha256} were expected"
         )
-
-
-async def settled(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run ``work`` in a thread to its end, even when cancelled: it uses a descriptor the caller closes."""
-    task = asyncio.create_task(asyncio.to_thread(work, *args, **kwargs))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

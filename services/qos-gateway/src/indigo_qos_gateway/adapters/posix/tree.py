@@ -20,6 +20,7 @@ from typing import Protocol
 from indigo_kernel.ids import new_id
 from indigo_kernel.problems import BadRequest, Conflict
 
+from indigo_qos_gateway.adapters.names import HIDDEN
 from indigo_qos_gateway.adapters.posix.attributes import (
     COPY,
     Attributes,
@@ -29,9 +30,6 @@ from indigo_qos_gateway.adapters.posix.attributes import (
 )
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
 from indigo_qos_gateway.domain.paths import ROOT, name, parent
-
-HIDDEN = ".indigo"
-"""Directory at the root of the tree that is not part of it."""
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # A FIFO in the tree must not make the opening wait.
