@@ -3,9 +3,9 @@
 import pytest
 from indigo_contracts.qos import Locality
 from indigo_kernel.problems import NotFound, Unavailable
-from indigo_qos_gateway.adapters.classes import Place
+from indigo_qos_gateway.adapters.classes import TAPE_IS_KEPT, Place
 from indigo_qos_gateway.adapters.hpss.hsi import Hsi
-from indigo_qos_gateway.adapters.hpss.manager import WAYS, HpssManager
+from indigo_qos_gateway.adapters.hpss.manager import HpssManager
 from indigo_qos_gateway.adapters.hsm.backend import HsmBackend
 from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
 from indigo_testing.backend_contract import DATA, BackendContract, bring, chunked
@@ -19,7 +19,9 @@ class TestHpss(BackendContract):
     @pytest.fixture
     def backend(self, programs):
         hsi = Hsi(programs.commands, "/base")
-        return HsmBackend("hpss", "HPSS", RemoteFiles(hsi), HpssManager(hsi), WAYS, Place(), again_seconds=0.01)
+        return HsmBackend(
+            "hpss", "HPSS", RemoteFiles(hsi), HpssManager(hsi), TAPE_IS_KEPT, Place(), again_seconds=0.01
+        )
 
     @pytest.fixture
     def faults(self, programs):

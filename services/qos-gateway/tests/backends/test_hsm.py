@@ -10,7 +10,7 @@ from indigo_contracts.qos import Locality
 from indigo_kernel.db.engine import create_engine
 from indigo_kernel.http.server import listen, serving
 from indigo_kernel.problems import Unavailable
-from indigo_qos_gateway.adapters.classes import NAMES, Place
+from indigo_qos_gateway.adapters.classes import NAMES, TAPE_IS_KEPT, Place
 from indigo_qos_gateway.adapters.db.stage_requests import SqlStageRequests
 from indigo_qos_gateway.adapters.hsm import dcache, storm, tape_rest
 from indigo_qos_gateway.adapters.hsm.backend import HsmBackend
@@ -60,7 +60,7 @@ class System:
 def dcache_system(system, directory):
     system.library.moves = False
     fake = DCache(system.library)
-    return fake, "dCache", dcache.WAYS, lambda remote: dcache.DCacheManager(remote, HOST + "/api/v1", "/vo")
+    return fake, "dCache", TAPE_IS_KEPT, lambda remote: dcache.DCacheManager(remote, HOST + "/api/v1", "/vo")
 
 
 def tape_system(system, directory):
@@ -69,7 +69,7 @@ def tape_system(system, directory):
     def manager(remote):
         return tape_rest.TapeRestManager("tape", remote, HOST + "/api/v1", "/vo", system.requests)
 
-    return fake, "Tape", tape_rest.WAYS, manager
+    return fake, "Tape", TAPE_IS_KEPT, manager
 
 
 def storm_system(system, directory):

@@ -24,6 +24,14 @@ Ways = Mapping[str, Sequence[str]]
 EVERY_WAY: Ways = {name: tuple(other for other in NAMES if other != name) for name in NAMES}
 
 
+TAPE_IS_KEPT: Ways = {
+    DISK_ONLY: (DISK_AND_TAPE, TAPE_ONLY),
+    DISK_AND_TAPE: (TAPE_ONLY,),
+    TAPE_ONLY: (DISK_AND_TAPE,),
+}
+"""Those of tape systems: a copy on tape is never given up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the storage is: name of the site, and country as ISO 3166-1 alpha-2."""

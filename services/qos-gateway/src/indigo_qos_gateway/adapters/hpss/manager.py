@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from indigo_contracts.qos import Locality
 
-from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY, Ways
+from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, TAPE_ONLY
 from indigo_qos_gateway.adapters.hpss.hsi import Hsi
 from indigo_qos_gateway.adapters.hsm.backend import Seen, seen_at
 from indigo_qos_gateway.adapters.steps import Steps
 from indigo_qos_gateway.domain.storage import Progress
-
-WAYS: Ways = {
-    DISK_ONLY: (DISK_AND_TAPE, TAPE_ONLY),
-    DISK_AND_TAPE: (TAPE_ONLY,),
-    TAPE_ONLY: (DISK_AND_TAPE,),
-}
-"""A copy on tape is never given up."""
 
 
 class HpssManager:

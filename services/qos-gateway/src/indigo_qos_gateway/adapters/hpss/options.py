@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
+from indigo_qos_gateway.adapters.classes import TAPE_IS_KEPT
 from indigo_qos_gateway.adapters.commands import Commands
 from indigo_qos_gateway.adapters.hpss.hsi import Hsi
-from indigo_qos_gateway.adapters.hpss.manager import WAYS, HpssManager
+from indigo_qos_gateway.adapters.hpss.manager import HpssManager
 from indigo_qos_gateway.adapters.hsm.backend import HsmBackend
 from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
 from indigo_qos_gateway.adapters.options import SlowOptions
@@ -29,7 +30,7 @@ class HpssOptions(SlowOptions):
             "HPSS",
             RemoteFiles(hsi),
             HpssManager(hsi),
-            WAYS,
+            TAPE_IS_KEPT,
             self.place(),
             again_seconds=self.look_seconds,
         )

@@ -13,24 +13,17 @@ import httpx
 from indigo_contracts.qos import Locality
 from indigo_kernel.problems import Unavailable
 
-from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY, UNKNOWN, Ways
+from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_IS_KEPT, TAPE_ONLY, UNKNOWN, Ways
 from indigo_qos_gateway.adapters.hsm.backend import CLASS_OF, Seen
 from indigo_qos_gateway.adapters.hsm.dcache_events import DCacheEvents
 from indigo_qos_gateway.adapters.hsm.dcache_policies import STATE, Policies
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.domain.storage import Content, Progress, StepState
 
-WAYS: Ways = {
-    DISK_ONLY: (DISK_AND_TAPE, TAPE_ONLY),
-    DISK_AND_TAPE: (TAPE_ONLY,),
-    TAPE_ONLY: (DISK_AND_TAPE,),
-}
-"""What dCache lets files do: a copy on tape is never given up."""
-
 
 def ways(policies: Collection[str]) -> Ways:
-    """The same with policies, to which files may go from everywhere."""
-    return {name: (*others, *policies) for name, others in WAYS.items()} | {
+    """Those of a tape system, and policies, to which files may go from everywhere."""
+    return {name: (*others, *policies) for name, others in TAPE_IS_KEPT.items()} | {
         name: (DISK_AND_TAPE, TAPE_ONLY, *(each for each in policies if each != name)) for name in policies
     }
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AnyHttpUrl, Field, StringConstraints, field_validator
 
-from indigo_qos_gateway.adapters.classes import NAMES, Ways
+from indigo_qos_gateway.adapters.classes import NAMES, TAPE_IS_KEPT, Ways
 from indigo_qos_gateway.adapters.hsm import dcache, storm, tape_rest
 from indigo_qos_gateway.adapters.hsm.backend import HsmBackend, Manager, Wait, sleep
 from indigo_qos_gateway.adapters.hsm.dcache_events import DCacheEvents
@@ -94,7 +94,7 @@ class TapeRestOptions(_HsmOptions):
     def backend(self, requests: StageRequests) -> HsmBackend:
         remote = self._remote()
         manager = tape_rest.TapeRestManager(self.name, remote, str(self.api_url), self.base, requests)
-        return self._made(self.kind, remote, manager, tape_rest.WAYS)
+        return self._made(self.kind, remote, manager, TAPE_IS_KEPT)
 
 
 class StormOptions(_HsmOptions):

@@ -1,5 +1,7 @@
 """WLCG Tape REST API, version 1: one client for dCache, StoRM Tape, EOS and CTA.
 
+Files are staged on request; they go to tape, and from disk, when the storage finds it is time.
+
 Source: WLCG Tape REST API reference, version 1 (stage, release, archiveinfo; discovery below ``/.well-known``).
 """
 
@@ -11,19 +13,12 @@ from urllib.parse import quote
 import httpx
 from indigo_contracts.qos import Locality
 
-from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY, Ways
+from indigo_qos_gateway.adapters.classes import TAPE_ONLY
 from indigo_qos_gateway.adapters.hsm.backend import Seen, seen_at
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.application.ports import StageRequests
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.storage import Progress, StepState
-
-WAYS: Ways = {
-    DISK_ONLY: (DISK_AND_TAPE, TAPE_ONLY),
-    DISK_AND_TAPE: (TAPE_ONLY,),
-    TAPE_ONLY: (DISK_AND_TAPE,),
-}
-"""Files are staged on request; they go to tape, and from disk, when the storage finds it is time."""
 
 _KEPT_ON_DISK = "P7D"
 _LOCALITIES = {each.value: each for each in Locality}

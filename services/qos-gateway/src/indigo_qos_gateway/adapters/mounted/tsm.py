@@ -19,10 +19,10 @@ from indigo_kernel.problems import Unavailable
 from indigo_qos_gateway.adapters.classes import (
     DISK_AND_TAPE,
     DISK_ONLY,
+    TAPE_IS_KEPT,
     TAPE_ONLY,
     UNKNOWN,
     Place,
-    Ways,
     offered,
 )
 from indigo_qos_gateway.adapters.commands import Commands, file_list, in_quotes
@@ -30,13 +30,6 @@ from indigo_qos_gateway.adapters.hsm.backend import Seen
 from indigo_qos_gateway.adapters.mounted.rounds import Rounds
 from indigo_qos_gateway.domain.errors import StorageDamage
 from indigo_qos_gateway.domain.storage import StorageClass
-
-WAYS: Ways = {
-    DISK_ONLY: (DISK_AND_TAPE, TAPE_ONLY),
-    DISK_AND_TAPE: (TAPE_ONLY,),
-    TAPE_ONLY: (DISK_AND_TAPE,),
-}
-"""A recalled file stays premigrated: its copy on tape is never given up."""
 
 _LINE = re.compile(r"^\s*(\d+)\s+(\d+)\s+(\d+)\s+([a-z-])(?:\s*\([a-z]\))?\s+(.+?)\s*$")
 _STATES: Mapping[str, Seen] = {
@@ -72,7 +65,7 @@ class TsmManager:
         self._recalls = Rounds(self._recall_in_order, together_seconds)
 
     def classes(self) -> Sequence[StorageClass]:
-        return offered(self._place, WAYS)
+        return offered(self._place, TAPE_IS_KEPT)
 
     def check_name(self, path: Path) -> None:
         in_quotes(path)
