@@ -206,6 +206,30 @@ async def test_a_failing_job_is_parked_with_its_reason_and_told(database: Databa
     assert "try 3" in (await jobs(database))[0].last_error
 
 
+async def test_a_job_asked_for_again_while_its_last_try_fails_is_not_parked(database: Database) -> None:
+    given_up: list[str] = []
+
+    async def handle(job: Job) -> None:
+        if job.payload["n"] == 2:
+            return
+        async with UnitOfWork(database) as uow:
+            await uow.enqueue("last", "k", {"n": 2})
+        raise ValueError("an older wish")
+
+    async def give_up(job: Job, error: BaseException) -> None:
+        given_up.append(job.key)
+
+    async with UnitOfWork(database) as uow:
+        await uow.enqueue("last", "k", {"n": 1})
+    async with running(Worker(database, "last", handle, max_attempts=1, give_up=give_up)):
+
+        async def done() -> bool:
+            return not await jobs(database)
+
+        await until(done)
+    assert given_up == []
+
+
 async def test_later_does_not_count_as_a_failure(database: Database) -> None:
     calls = 0
     done = asyncio.Event()

@@ -12,6 +12,7 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -39,11 +40,12 @@ _PUT_BACK = sa.text(
 )
 _PARK = sa.text(
     "UPDATE jobs SET lease_token = NULL, lease_until = NULL, parked_at = :now, last_error = :error"
-    " WHERE id = :id AND lease_token = :token"
+    " WHERE id = :id AND lease_token = :token AND revision = :revision"
 )
 _DONE = sa.text("DELETE FROM jobs WHERE id = :id AND lease_token = :token AND revision = :revision")
 _AGAIN = sa.text(
-    "UPDATE jobs SET lease_token = NULL, lease_until = NULL, attempts = 0 WHERE id = :id AND lease_token = :token"
+    "UPDATE jobs SET lease_token = NULL, lease_until = NULL, attempts = 0"
+    " WHERE id = :id AND lease_token = :token AND revision <> :revision"
 )
 _FREE = sa.text("UPDATE jobs SET lease_token = NULL, lease_until = NULL WHERE lease_token IS NOT NULL")
 
@@ -205,46 +207,33 @@ class Worker:
 
     async def _settle(self, job: Job) -> None:
         async with self._db.engine.begin() as conn:
-            done = await conn.execute(_DONE, {"id": job.id, "token": job.lease_token, "revision": job.revision})
-            if not done.rowcount:
-                await conn.execute(_AGAIN, {"id": job.id, "token": job.lease_token})
-                self._wake.set()
+            if not (await conn.execute(_DONE, _claimed(job))).rowcount:
+                await conn.execute(_AGAIN, _claimed(job))
 
     async def _failed(self, job: Job, error: Exception) -> None:
+        told = {"kind": job.kind, "key": job.key, "attempt": job.attempts, "error": repr(error)}
         if job.attempts < self._max_attempts:
             delay = random.uniform(0, min(2.0**job.attempts, self._max_delay.total_seconds()))  # noqa: S311
-            log.warning(
-                "job.failed",
-                kind=job.kind,
-                key=job.key,
-                attempt=job.attempts,
-                error=repr(error),
-                exc_info=error,
-            )
+            log.warning("job.failed", **told, exc_info=error)
             await self._put_back(job, timedelta(seconds=delay), repr(error))
             return
-        log.error("job.parked", kind=job.kind, key=job.key, error=repr(error), exc_info=error)
+        async with self._db.engine.begin() as conn:
+            again = (await conn.execute(_AGAIN, _claimed(job))).rowcount
+        if again:  # somebody asked for it while it ran: that is another job
+            log.warning("job.failed", **told, exc_info=error)
+            return
+        log.error("job.parked", **told, exc_info=error)
         if self._give_up:
             await self._give_up(job, error)
         async with self._db.engine.begin() as conn:
-            await conn.execute(
-                _PARK,
-                {
-                    "id": job.id,
-                    "token": job.lease_token,
-                    "now": self._db.clock.now(),
-                    "error": repr(error)[:2000],
-                },
-            )
+            await conn.execute(_PARK, {**_claimed(job), "now": self._db.clock.now(), "error": repr(error)[:2000]})
 
     async def _put_back(self, job: Job, after: timedelta, error: str, *, uncount: bool = False) -> None:
         async with self._db.engine.begin() as conn:
             await conn.execute(
                 _PUT_BACK,
                 {
-                    "id": job.id,
-                    "token": job.lease_token,
-                    "revision": job.revision,
+                    **_claimed(job),
                     "run_at": self._db.clock.now() + after,
                     "error": error[:2000],
                     "uncount": int(uncount),
@@ -266,3 +255,8 @@ class Worker:
                     )
             except (OSError, DBAPIError) as error:
                 log.warning("job.renewal_failed", kind=job.kind, key=job.key, error=str(error))
+
+
+def _claimed(job: Job) -> dict[str, Any]:
+    """The job as it was claimed."""
+    return {"id": job.id, "token": job.lease_token, "revision": job.revision}
