@@ -55,7 +55,7 @@ async def content(storage, path="/box/file"):
 def change(base, what):
     """The change itself, without event loop or threads: a kill hits exactly one operation."""
     storage = backend(base)
-    storage._prepare_now()
+    storage._tree.prepare()
     if what in NAMES:
         # two of them, which go together where they can
         steps = [Step(path, path, what, Future()) for path in BOTH]
@@ -89,8 +89,6 @@ async def verify(base, before, what):
     """What is wrong after the kill, after sweeping, and after the next try."""
     wrong = []
     storage = backend(base)
-    storage._prepare_now()
-    storage._prepared = True
     names = [each.name for each in await storage.children("/box")]
     if "file" not in names and what == "delete":
         seen = None

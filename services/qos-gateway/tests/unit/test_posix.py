@@ -1,6 +1,8 @@
 """The POSIX back-end: the contract of all back-ends, and what only files and directories can do wrong."""
 
+import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -182,6 +184,51 @@ async def test_closing_stops_what_runs(tmp_path):
     await backend.start("/file", "TapeOnly")
     await backend.close()
     assert await backend.digest("/file")
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_a_reader_who_goes_while_the_file_is_opened_leaves_nothing_open(tmp_path):
+    backend = make(tmp_path)
+    await backend.write("/file", chunked(DATA))
+    before, opening, go_on = open_files(), threading.Event(), threading.Event()
+    check = backend._files._check_readable
+
+    def slowly(path, fd):
+        opening.set()
+        go_on.wait(10)
+        check(path, fd)
+
+    backend._files._check_readable = slowly
+    reader = asyncio.create_task(all_of(backend, "/file"))
+    await asyncio.to_thread(opening.wait, 10)
+    reader.cancel()
+    await asyncio.wait([reader])
+    go_on.set()
+    async with asyncio.timeout(10):
+        while open_files() != before:
+            await asyncio.sleep(0.01)
+
+
+async def test_files_come_and_go_in_threads_of_the_back_end(tmp_path, monkeypatch):
+    backend = make(tmp_path)
+    await backend.write("/first", chunked(b"x"))
+    threads = []
+
+    def noted(call):
+        def called(*arguments, **options):
+            threads.append(threading.current_thread())
+            return call(*arguments, **options)
+
+        return called
+
+    monkeypatch.setattr(os, "open", noted(os.open))
+    monkeypatch.setattr(os, "unlink", noted(os.unlink))
+    await backend.write("/file", chunked(DATA))
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_tiers_that_cannot_be_used_are_told(tmp_path):

@@ -38,7 +38,7 @@ class Threads:
     """
 
     def __init__(self, name: str, *, most: int = 8, seconds: float = 60.0) -> None:
-        self._name = name
+        self.name = name
         self._most = most
         self._pool: ThreadPoolExecutor | None = None
         self._seconds = seconds
@@ -51,7 +51,7 @@ class Threads:
                 async with asyncio.timeout(self._seconds):
                     return await self.run(work, *args, **kwargs)
         except TimeoutError:
-            raise Unavailable(f"{self._name}: the file system does not answer") from None
+            raise Unavailable(f"{self.name}: the file system does not answer") from None
 
     async def change(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run ``work`` to its end, even when cancelled: what it changes has to be known."""
@@ -60,7 +60,7 @@ class Threads:
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of ``work``, which may take long; when cancelled, it is left to end by itself."""
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._most, thread_name_prefix=self._name)
+            self._pool = ThreadPoolExecutor(self._most, thread_name_prefix=self.name)
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **kwargs))
 
     def close(self) -> None:

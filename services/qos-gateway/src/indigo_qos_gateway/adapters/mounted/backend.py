@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from pathlib import Path
@@ -73,6 +72,9 @@ class Manager(Protocol):
 class _NoCopies:
     """Copies on tape belong to the storage manager, which finds out by itself that a file is gone."""
 
+    def prepare(self) -> None:
+        """There is no place for them here."""
+
     def remove(self, copy: str) -> None:
         raise StorageDamage(f"A file of the mounted file system names the tape copy {copy}")
 
@@ -95,8 +97,6 @@ class MountedBackend:
         self._threads = Threads(name)
         self._files = Files(self._tree, _readable, self._threads)
         self._steps = Steps(concurrency)
-        self._preparing = asyncio.Lock()
-        self._prepared = False
 
     @property
     def landing_class(self) -> str:
@@ -106,7 +106,7 @@ class MountedBackend:
         return self._manager.classes()
 
     async def status(self, path: str) -> Status:
-        await self._prepare()
+        await self._files.prepare()
         info, container_class, sha256 = await self._threads.look(self._stat, path)
         if container_class is not None:
             return container_status(path, container_class, modified(info))
@@ -125,7 +125,7 @@ class MountedBackend:
         )
 
     async def children(self, path: str) -> Sequence[Child]:
-        await self._prepare()
+        await self._files.prepare()
         return await self._files.children(path)
 
     async def read(self, path: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
@@ -137,17 +137,17 @@ class MountedBackend:
             yield chunk
 
     async def write(self, path: str, chunks: AsyncIterable[bytes], expected: Content | None = None) -> Content:
-        await self._prepare()
+        await self._files.prepare()
         self._manager.check_name(self._real(path))
         return await self._files.write(path, chunks, expected)
 
     async def make_container(self, path: str) -> bool:
-        await self._prepare()
+        await self._files.prepare()
         self._manager.check_name(self._real(path))
         return await self._files.make_container(path)
 
     async def delete(self, path: str) -> None:
-        await self._prepare()
+        await self._files.prepare()
         await self._files.delete(path)
 
     async def digest(self, path: str) -> str | None:
@@ -159,7 +159,7 @@ class MountedBackend:
         return await compared(path, self._files.read(path, 0, None), status.sha256)
 
     async def start(self, path: str, target: str) -> str:
-        await self._prepare()
+        await self._files.prepare()
 
         async def run() -> None:
             await self._bring(path, target)
@@ -174,7 +174,7 @@ class MountedBackend:
 
     async def health(self) -> BackendHealth:
         try:
-            await self._prepare()
+            await self._files.prepare()
             await self._manager.check()
         except OSError:
             return BackendHealth(usable=False, notes=("the file system cannot be used",))
@@ -186,13 +186,6 @@ class MountedBackend:
         await self._steps.close()
         await self._manager.close()
         self._threads.close()
-
-    async def _prepare(self) -> None:
-        async with self._preparing:
-            if not self._prepared:
-                await self._threads.look(self._tree.prepare)
-                await self._threads.look(self._tree.sweep)
-                self._prepared = True
 
     async def _bring(self, path: str, target: str) -> None:
         if await self._threads.change(self._files.set_container_class, path, target):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
@@ -62,8 +61,6 @@ class PosixBackend:
         self._groups = Groups(self._tree, self._files, self._tiers, self._tiers.migrator, self._status_of)
         self._drives = Drives(concurrency, self._groups.bring)
         self._seen = Coalesced(self._look)
-        self._preparing = asyncio.Lock()
-        self._prepared = False
 
     @property
     def site(self) -> str | None:
@@ -76,32 +73,32 @@ class PosixBackend:
         return await self._seen.get(path)
 
     async def children(self, path: str) -> Sequence[Child]:
-        await self._prepare()
+        await self._files.prepare()
         return await self._files.children(path)
 
     async def read(self, path: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        await self._prepare()
+        await self._files.prepare()
         async for chunk in self._files.read(path, start, stop):
             yield chunk
 
     async def write(self, path: str, chunks: AsyncIterable[bytes], expected: Content | None = None) -> Content:
-        await self._prepare()
+        await self._files.prepare()
         return await self._files.write(path, chunks, expected)
 
     async def make_container(self, path: str) -> bool:
-        await self._prepare()
+        await self._files.prepare()
         return await self._files.make_container(path)
 
     async def delete(self, path: str) -> None:
-        await self._prepare()
+        await self._files.prepare()
         await self._files.delete(path)
 
     async def digest(self, path: str) -> str:
-        await self._prepare()
+        await self._files.prepare()
         return await self._threads.change(self._tiers.digest, path, _go_on)
 
     async def start(self, path: str, target: str) -> str:
-        await self._prepare()
+        await self._files.prepare()
         return self._drives.start(path, target).handle
 
     async def poll(self, path: str, handle: str, patience: float) -> Progress:  # noqa: ARG002 - the handle suffices
@@ -129,7 +126,7 @@ class PosixBackend:
         return dict(zip(paths, await self._look(paths), strict=True))
 
     async def begin(self, paths: Sequence[str], target: str) -> Mapping[str, Exception]:
-        await self._prepare()
+        await self._files.prepare()
         refused: dict[str, Exception] = {}
         for path in paths:
             try:
@@ -153,7 +150,7 @@ class PosixBackend:
 
     async def health(self) -> BackendHealth:
         try:
-            await self._prepare()
+            await self._files.prepare()
             extended = await self._threads.look(self._check)
         except OSError as error:
             log.warning("backend.unusable", backend=self.name, error=str(error))
@@ -167,21 +164,6 @@ class PosixBackend:
         await self._drives.close()
         self._threads.close()
 
-    async def _prepare(self) -> None:
-        if self._prepared:
-            return
-        async with self._preparing:
-            if not self._prepared:
-                await self._threads.change(self._prepare_now)
-                self._prepared = True
-
-    def _prepare_now(self) -> None:
-        self._tape.prepare()
-        self._tree.prepare()
-        swept = self._tree.sweep()
-        if swept:
-            log.info("backend.swept", backend=self.name, leftovers=swept)
-
     def _check(self) -> bool:
         with self._tree.draft() as (_, fd):
             write_all(fd, b"health")
@@ -189,7 +171,7 @@ class PosixBackend:
         return isinstance(self._tree.attributes, ExtendedAttributes)
 
     async def _look(self, paths: Sequence[str]) -> list[Status | Exception]:
-        await self._prepare()
+        await self._files.prepare()
         return await self._threads.look(self._statuses, paths)
 
     def _statuses(self, paths: Sequence[str]) -> list[Status | Exception]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import stat
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
 from indigo_kernel.problems import ChecksumMismatch, Conflict
 
 from indigo_qos_gateway.adapters.posix.attributes import CLASS
@@ -24,6 +27,23 @@ CheckReadable = Callable[[str, int], None]
 """Raises ``Offline`` when reading the open file at a path would recall it."""
 
 
+log = structlog.get_logger()
+
+
+class _Opened:
+    """A descriptor that is closed when nobody knows it any more: who asked for it may be gone when it comes."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def close(self) -> None:
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    __del__ = close
+
+
 class Files:
     """The files below a tree. ``check_readable`` is asked before a file is read; it happens in ``threads``."""
 
@@ -32,28 +52,42 @@ class Files:
         self._check_readable = check_readable
         self._threads = threads
         self._listings = Listings(tree)
+        self._preparing = asyncio.Lock()
+        self._prepared = False
+
+    async def prepare(self) -> None:
+        """Have the directories, once, and finish what processes that died left in them."""
+        if self._prepared:
+            return
+        async with self._preparing:
+            if not self._prepared:
+                await self._threads.look(self._tree.prepare)
+                swept = await self._threads.change(self._tree.sweep)
+                if swept:
+                    log.info("backend.swept", backend=self._threads.name, leftovers=swept)
+                self._prepared = True
 
     async def children(self, path: str) -> Sequence[Child]:
         return await self._threads.look(self._listings.of, path)
 
     async def read(self, path: str, start: int, stop: int | None) -> AsyncIterator[bytes]:
-        fd = await self._threads.look(self._open_data, path)
+        opened = await self._threads.look(self._open_data, path)
         try:
             offset = start
             while stop is None or offset < stop:
                 most = CHUNK if stop is None else min(CHUNK, stop - offset)
-                chunk = await self._threads.change(os.pread, fd, most, offset)
+                chunk = await self._threads.change(os.pread, opened.fd, most, offset)
                 if not chunk:
                     return
                 offset += len(chunk)
                 yield chunk
         finally:
-            os.close(fd)
+            opened.close()
 
     async def write(self, path: str, chunks: AsyncIterable[bytes], expected: Content | None) -> Content:
         if path == ROOT:
             raise Conflict("The root is a container")
-        with self._tree.draft() as (draft, fd):
+        async with self._draft() as (draft, fd):
             digest, size = hashlib.sha256(), 0
             async for chunk in chunks:
                 await self._threads.change(write_all, fd, chunk)
@@ -85,13 +119,22 @@ class Files:
             os.fsync(fd)
             return True
 
-    def _open_data(self, path: str) -> int:
-        """A descriptor the caller closes; a change of class behind it does not disturb the reader."""
+    @asynccontextmanager
+    async def _draft(self) -> AsyncIterator[tuple[Path, int]]:
+        """A draft that is made and removed in a thread."""
+        made = ExitStack()
+        try:
+            yield await self._threads.change(made.enter_context, self._tree.draft())
+        finally:
+            await self._threads.change(made.close)
+
+    def _open_data(self, path: str) -> _Opened:
+        """For the caller to close; a change of class behind it does not disturb the reader."""
         with self._tree.opened(path) as fd:
             if is_directory(fd):
                 raise Conflict(f"{path} is a container")
             self._check_readable(path, fd)
-            return os.dup(fd)
+            return _Opened(os.dup(fd))
 
     def _put(self, draft: Path, fd: int, path: str) -> None:
         os.fsync(fd)

@@ -52,6 +52,10 @@ class Held:
 class Copies(Protocol):
     """Copies on tape, by the names files keep of them."""
 
+    def prepare(self) -> None:
+        """Have a place for them. Raises ``OSError`` when there can be none."""
+        ...
+
     def remove(self, copy: str) -> None: ...
 
 
@@ -67,6 +71,7 @@ class Tree:
 
     def prepare(self) -> None:
         """Make the directories, and find out what the file system can. Raises ``OSError`` when it is unusable."""
+        self._tape.prepare()
         sidecars = self._hidden / "attributes"
         for directory in (self._root, self.work, sidecars):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
