@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -229,6 +230,43 @@ async def test_files_come_and_go_in_threads_of_the_back_end(tmp_path, monkeypatc
     await backend.write("/file", chunked(DATA))
     assert threads
     assert threading.main_thread() not in threads
+
+
+async def test_nobody_waits_for_checksums_of_large_files_to_hear_what_an_object_is(tmp_path):
+    backend = make(tmp_path)
+    await backend.write("/file", chunked(DATA))
+    begun, ended = threading.Semaphore(0), threading.Semaphore(0)
+
+    def read_for_ever(path, watch):
+        begun.release()
+        try:
+            while True:
+                watch()
+                time.sleep(0.001)
+        finally:
+            ended.release()
+
+    backend._tiers.digest = read_for_ever
+    digests = [asyncio.create_task(backend.digest("/file")) for _ in range(20)]
+    assert await asyncio.to_thread(begun.acquire, timeout=10)
+    async with asyncio.timeout(10):
+        assert (await backend.status("/file")).size == len(DATA)
+    for each in digests:
+        each.cancel()
+    await asyncio.wait(digests)
+    assert await asyncio.to_thread(ended.acquire, timeout=10), "the reading goes on for nobody"
+    await backend.close()
+
+
+async def test_a_file_system_that_does_not_answer_is_told(tmp_path):
+    backend = make(tmp_path)
+    await backend.write("/file", chunked(DATA))
+    released = threading.Event()
+    backend._threads._seconds = 0.1
+    backend._check = lambda: released.wait(60)
+    health = await backend.health()
+    released.set()
+    assert (health.usable, health.notes) == (False, ("posix: the file system does not answer",))
 
 
 async def test_tiers_that_cannot_be_used_are_told(tmp_path):

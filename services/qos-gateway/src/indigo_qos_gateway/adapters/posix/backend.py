@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
 from indigo_contracts.qos import Locality
+from indigo_kernel.problems import Unavailable
 
 from indigo_qos_gateway.adapters.classes import DISK_ONLY, Place, attributes, offered
 from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.posix.attributes import ExtendedAttributes
-from indigo_qos_gateway.adapters.posix.drives import Drives
+from indigo_qos_gateway.adapters.posix.drives import Drives, Stopped
 from indigo_qos_gateway.adapters.posix.files import Files, modified
 from indigo_qos_gateway.adapters.posix.groups import Groups
 from indigo_qos_gateway.adapters.posix.seen import look
@@ -37,6 +39,9 @@ from indigo_qos_gateway.domain.storage import (
 
 log = structlog.get_logger()
 
+_READ_AT_ONCE = 4
+"""Objects whose bytes are read at the same time to find out their checksums."""
+
 
 class PosixBackend:
     """Implements ``application.ports.Backend`` and ``application.together.Together``.
@@ -57,6 +62,8 @@ class PosixBackend:
         self._tree = Tree(disk, self._tape)
         self._tiers = Tiers(self._tree, self._tape)
         self._threads = Threads(name)
+        # Whole files are read here: nobody waits behind that to hear what an object is.
+        self._reading = Threads(f"{name}-reading", most=_READ_AT_ONCE)
         self._files = Files(self._tree, self._check_readable, self._threads)
         self._groups = Groups(self._tree, self._files, self._tiers, self._tiers.migrator, self._status_of)
         self._drives = Drives(concurrency, self._groups.bring)
@@ -95,7 +102,16 @@ class PosixBackend:
 
     async def digest(self, path: str) -> str:
         await self._files.prepare()
-        return await self._threads.change(self._tiers.digest, path, _go_on)
+        gone = threading.Event()
+
+        def watch() -> None:
+            if gone.is_set():
+                raise Stopped
+
+        try:
+            return await self._reading.run(self._tiers.digest, path, watch)
+        finally:
+            gone.set()
 
     async def start(self, path: str, target: str) -> str:
         await self._files.prepare()
@@ -155,6 +171,8 @@ class PosixBackend:
         except OSError as error:
             log.warning("backend.unusable", backend=self.name, error=str(error))
             return BackendHealth(usable=False, notes=("a directory of the tiers cannot be used",))
+        except Unavailable as error:
+            return BackendHealth(usable=False, notes=(error.detail,))
         if extended:
             return BackendHealth(usable=True)
         note = "the file system keeps no extended attributes: they are in files below .indigo/attributes"
@@ -163,6 +181,7 @@ class PosixBackend:
     async def close(self) -> None:
         await self._drives.close()
         self._threads.close()
+        self._reading.close()
 
     def _check(self) -> bool:
         with self._tree.draft() as (_, fd):
@@ -206,7 +225,3 @@ class PosixBackend:
         seen = look(self._tree.attributes, fd)
         if seen.stub:
             raise Offline(path, recalling=seen.recalling)
-
-
-def _go_on() -> None:
-    """Nothing stops a reading."""
