@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 import httpx
@@ -348,6 +349,29 @@ async def test_what_waits_for_a_registrar_that_is_down_is_put_off_at_once(pid, r
     registrar.app = well
     await pid.settle()
     assert len(await pid.facts("pid.doi.registered.v1")) == 120
+
+
+async def test_what_is_put_off_already_is_not_written_again(pid, registrar, record, monkeypatch):
+    """A clock that goes on while a job runs, now slower and now faster, as clocks do."""
+    registrar.app = PlainTextResponse("down for maintenance", 503)
+    await pid.deliver(RecordPublished(record=record("first", state=RecordState.PUBLISHED, plan=None)))
+    for _ in range(12):  # until it is left alone for longer than all of this takes
+        await pid.work_off()
+        pid.clock.advance(timedelta(hours=1))
+    await pid.work_off()
+    standing_still, steps = pid.clock.now, count()
+
+    def now() -> datetime:
+        pid.clock.advance(timedelta(microseconds=next(steps)))
+        return standing_still()
+
+    monkeypatch.setattr(pid.clock, "now", now)
+    for number in range(20):
+        await pid.deliver(RecordPublished(record=record(f"r{number}", state=RecordState.PUBLISHED, plan=None)))
+        assert await pid.work_off() == 1
+    async with pid.runtime.database.engine.connect() as conn:
+        versions = (await conn.execute(sa.text("SELECT version FROM dois WHERE record_id <> 'first'"))).scalars()
+        assert set(versions) == {2}  # as it was made, and put off once
 
 
 async def to_next_job(pid) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 import structlog
@@ -63,11 +63,13 @@ class Reconciler:
             await self._refused(job, doi, f"The metadata is not complete. {reason}")
             return
         circuit = self._circuits[registrar.name]
-        pause = circuit.wait(self._clock.now())
+        now = self._clock.now()
+        pause = circuit.wait(now)
         if pause is not None:
-            if pause < _WORTH_TELLING:
-                raise Later(pause, _LEFT_ALONE)
-            await self._all_later(job, registrar, pause)
+            if pause >= _WORTH_TELLING:
+                # The instant is the circuit's own, so that those who come next find all put off already.
+                await self._all_later(job.kind, registrar, now + pause)
+            raise Later(pause, _LEFT_ALONE)
         try:
             answer = await registrar.bring(doi)
         except RegistrarRefused as refusal:
@@ -128,14 +130,12 @@ class Reconciler:
         log.info("doi.postponed", doi=job.key, reason=reason, seconds=pause.total_seconds())
         raise Later(pause, reason)
 
-    async def _all_later(self, job: Job, registrar: Registrar, pause: timedelta) -> NoReturn:
+    async def _all_later(self, kind: str, registrar: Registrar, until: datetime) -> None:
         """Put off everything that waits for this registrar at once: thousands may."""
         async with self._work() as work:
-            until = work.now + pause
             await work.dois.postpone_all(registrar.prefixes, _LEFT_ALONE, until)
-            await work.put_off(job.kind, [f"{prefix}/" for prefix in registrar.prefixes], until)
-        log.info("doi.all_postponed", registrar=registrar.name, seconds=pause.total_seconds())
-        raise Later(pause, _LEFT_ALONE)
+            await work.put_off(kind, [f"{prefix}/" for prefix in registrar.prefixes], until)
+        log.info("doi.all_postponed", registrar=registrar.name, until=until.isoformat())
 
     async def _save(self, work: Work, doi: Doi) -> None:
         await work.dois.save(doi)
