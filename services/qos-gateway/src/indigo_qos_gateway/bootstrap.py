@@ -17,6 +17,9 @@ from indigo_contracts.qos import (
     TransitionRequested,
 )
 from indigo_contracts.repository import RecordPublished
+from indigo_kernel.auth.dependency import require
+from indigo_kernel.auth.scopes import Scope
+from indigo_kernel.db.feed import known
 from indigo_kernel.db.inbox import subscription
 from indigo_kernel.db.jobs import Worker
 from indigo_kernel.platform import Platform
@@ -113,6 +116,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         TransitionCancelled: on_transition,
         LifetimeExpired: on_lifetime_expired,
     }
+    access = Access(mounts)
     api = platform.api(
         title="Storage quality of service",
         description="Storage classes, transitions and objects over CDMI 1.1.1 and the INDIGO QoS dialect.",
@@ -129,6 +133,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         ],
         streams=_streams,
         receives=[*consumers, *told],
+        events=known if access.open else require(Scope.OPERATOR),
     )
     describe(api.openapi())
     chooser = Chooser(mounts, rules)
@@ -137,7 +142,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
     transfers = copying.Transfers(gateway)
     queue_limits = QueueLimits(settings.queue_values, settings.queue_bytes)
     api.state.gateway = Service(
-        access=Access(mounts),
+        access=access,
         gateway=gateway,
         own_names=OWN_NAMES,
         polling_ms=int(settings.polling_interval.total_seconds() * 1000),

@@ -53,7 +53,13 @@ async def test_a_member_acts_by_membership_or_by_the_capabilities_of_the_token(s
 
 @pytest.mark.parametrize(
     ("who", "status"),
-    [("nobody", 401), ("another group", 403), ("a subgroup of it", 403), ("every scope", 403), ("operator", 200)],
+    [
+        ("nobody", 401),
+        ("another group", 403),
+        ("a subgroup of it", 403),
+        ("every scope", 403),
+        ("operator", 200),
+    ],
 )
 async def test_what_is_in_it_is_shown_to_members_and_operators(start_qos, mounts_file, who, status):
     async with start_qos(mounts_file=mounts_file) as qos:
@@ -87,6 +93,8 @@ async def test_what_is_in_it_is_shown_to_members_and_operators(start_qos, mounts
             f"/api/transitions/{made.json()['transition_id']}",
         ):
             assert (await get(path)).status_code == status, path
+        # Its events tell of it too; of other mounts everyone with a token reads them.
+        assert (await get("/events")).status_code == status
         listed = (await get("/api/transitions")).json()["items"]
         assert bool(listed) is (status == 200)
         batch = f"/api/transitions/bulk/{bulk.json()['id']}"

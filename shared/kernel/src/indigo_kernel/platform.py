@@ -29,7 +29,7 @@ from indigo_kernel.bus.claims import redeem
 from indigo_kernel.bus.ports import Bus, Subscription
 from indigo_kernel.clock import Clock, SystemClock
 from indigo_kernel.db.engine import create_engine
-from indigo_kernel.db.feed import events_router
+from indigo_kernel.db.feed import Dependency, events_router, known
 from indigo_kernel.db.uow import Database
 from indigo_kernel.health import HealthChecks
 from indigo_kernel.http.app import Api, create_api
@@ -139,10 +139,12 @@ class Platform:
         routers: Sequence[APIRouter],
         streams: Callable[[str, str], bool] | None = None,
         receives: Sequence[type[Fact]] = (),
+        events: Dependency = known,
     ) -> Api:
         """The HTTP application: the service's routers and what every service answers.
 
-        ``streams(method, path)`` names the routes that read a body of any size by themselves.
+        ``streams(method, path)`` names the routes that read a body of any size by themselves. ``events`` lets
+        those pass who may read what was published: everyone who says who they are, unless there is more in it.
         """
         release = version(f"indigo-{self.service}")
         document = asyncapi(title, release, sends=facts_of(self.service.split("-", 1)[0]), receives=receives)
@@ -153,7 +155,9 @@ class Platform:
             version=release,
             ops=self.health,
             routers=[
-                events_router(self.engine, self.bus, clock=self.clock, operator=require(Scope.OPERATOR)),
+                events_router(
+                    self.engine, self.bus, clock=self.clock, operator=require(Scope.OPERATOR), events=events
+                ),
                 api_key_routes(self.service.replace("-", "_")),
                 asyncapi_router(document),
                 *routers,

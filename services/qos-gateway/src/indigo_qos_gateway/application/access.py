@@ -24,18 +24,19 @@ class Access:
 
     def __init__(self, mounts: MountTable) -> None:
         self._mounts = mounts
-        self._open = all(mount.members is None for mount in mounts.mounts)
+        self.open = all(mount.members is None for mount in mounts.mounts)
+        """Whether no mount belongs to anybody."""
 
     def places(self, who: Principal) -> Places | None:
         """The part of the tree that is shown to ``who``; ``None`` when that is all of it."""
-        if self._open:
+        if self.open:
             return None
         shown = [mount.prefix for mount in self._mounts.mounts if _shown(who, mount)]
         return None if len(shown) == len(self._mounts.mounts) else self._mounts.places(shown)
 
     def check_see(self, who: Principal, paths: Iterable[str]) -> None:
         """Raise ``Unauthenticated`` or ``Forbidden`` unless all of these, there or not, are shown to ``who``."""
-        if self._open:
+        if self.open:
             return
         for path in paths:
             if not _shown(who, self._mounts.at(path)):
@@ -83,7 +84,7 @@ class Access:
                 raise _needed(who, f"storage.{action}:{path}")
 
     def _allowed(self, who: Principal, action: StorageAction, path: str) -> bool:
-        if not self._open:
+        if not self.open:
             mount = self._mounts.at(path)
             if mount.members is not None:
                 if not mount.members.include(who):

@@ -57,12 +57,13 @@ def events_router(
     *,
     clock: Clock,
     operator: Dependency,
+    events: Dependency = known,
 ) -> APIRouter:
-    """``/events`` for all with a token, ``/dead-letters`` for whom ``operator`` lets pass."""
+    """``/events`` for whom ``events`` lets pass, ``/dead-letters`` for whom ``operator`` does."""
     router = APIRouter(tags=["events"])
 
     @router.get(
-        "/events", dependencies=[Depends(known)], response_model=EventPage, response_model_exclude_none=True
+        "/events", dependencies=[Depends(events)], response_model=EventPage, response_model_exclude_none=True
     )
     async def list_events(
         request: Request,
