@@ -58,6 +58,7 @@ async def test_a_member_acts_by_membership_or_by_the_capabilities_of_the_token(s
         ("another group", 403),
         ("a subgroup of it", 403),
         ("every scope", 403),
+        ("a service", 403),
         ("operator", 200),
     ],
 )
@@ -78,6 +79,7 @@ async def test_what_is_in_it_is_shown_to_members_and_operators(start_qos, mounts
             "every scope": as_member(
                 qos, "qos:change", "storage.read:/", "storage.modify:/", who="eve", groups=[]
             ),
+            "a service": as_member(qos, "service", who="service:pid", groups=[]),
             "operator": as_member(qos, "operator", who="eve", groups=[]),
         }[who]
 

@@ -95,7 +95,7 @@ class Access:
 
 
 def _shown(who: Principal, mount: Mount) -> bool:
-    return mount.members is None or who.has(Scope.OPERATOR) or who.has(Scope.SERVICE) or mount.members.include(who)
+    return mount.members is None or who.has(Scope.OPERATOR) or mount.members.include(who)
 
 
 def _needed(who: Principal, storage_scope: str) -> Unauthenticated | Forbidden:
