@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -12,8 +13,9 @@ from indigo_kernel.http.server import listen, serving
 from indigo_kernel.problems import Unavailable
 from indigo_qos_gateway.adapters.classes import NAMES, TAPE_IS_KEPT, Place
 from indigo_qos_gateway.adapters.db.stage_requests import SqlStageRequests
-from indigo_qos_gateway.adapters.hsm import dcache, storm, tape_rest
+from indigo_qos_gateway.adapters.hsm import dcache, dcache_events, storm, tape_rest
 from indigo_qos_gateway.adapters.hsm.backend import HsmBackend
+from indigo_qos_gateway.adapters.hsm.dcache_events import DCacheEvents
 from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
 from indigo_qos_gateway.adapters.hsm.options import DCacheOptions
 from indigo_qos_gateway.adapters.http.credentials import HeaderAuth
@@ -27,6 +29,7 @@ from indigo_testing.fakes.library import Library
 from indigo_testing.fakes.tape import Storm, TapeRest
 from indigo_testing.faults import FaultyTransport
 from starlette.responses import JSONResponse, Response
+from structlog.testing import capture_logs
 
 HOST = "http://storage.example.org"
 
@@ -294,6 +297,42 @@ async def test_events_nobody_can_read_are_passed_over(listening, data):
     fake.let_go()
     async with asyncio.timeout(10):
         assert (await waiting).state is StepState.DONE
+
+
+class Torn(httpx.AsyncByteStream):
+    """One event, and then the connection breaks."""
+
+    async def __aiter__(self):
+        yield b"id: 7\nevent: inotify\ndata: {}\n\n"
+        raise httpx.ReadError("")
+
+
+async def test_a_connection_for_events_goes_on_behind_the_last_one_and_is_not_made_in_haste(monkeypatch):
+    monkeypatch.setattr(dcache_events, "RECONNECT_SECONDS", 0.05)
+    asked, times = asyncio.Queue(), []
+
+    async def answer(request):
+        if request.method != "GET":
+            return httpx.Response(201, headers={"location": f"{request.url}/1"})
+        asked.put_nowait(request.headers.get("last-event-id"))
+        times.append(asyncio.get_running_loop().time())
+        match len(times):
+            case 1:
+                return httpx.Response(200, stream=Torn())
+            case 2:
+                return httpx.Response(200)
+        return httpx.Response(401)
+
+    remote = Remote("dcache", transport=httpx.MockTransport(answer))
+    events = DCacheEvents(remote, HOST + "/api/v1", "/vo")
+    with capture_logs() as logs:
+        await events.wait("/file", 10)
+        async with asyncio.timeout(10):
+            seen = [await asked.get() for _ in range(5)]
+        await events.close()
+    assert seen == [None, "7", "7", "7", "7"]
+    assert min(later - earlier for earlier, later in pairwise(times)) > 0.04
+    assert [each["error"] for each in logs] == ["dcache does not accept the gateway's credentials"]
 
 
 TEST_POLICY = {

@@ -29,6 +29,7 @@ _MOST_DIRECTORIES = 256
 _MOST_PATHS = 10_000
 _LONGEST_LINE = 1 << 20
 _AGAIN_SECONDS = 300.0
+RECONNECT_SECONDS = 1.0
 
 
 class DCacheEvents:
@@ -43,6 +44,7 @@ class DCacheEvents:
         self._base = base.rstrip("/")
         self._channel: str | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._last = ""
         self._directories: dict[str, str] = {}
         self._changed: dict[str, asyncio.Event] = {}
         self._opening = asyncio.Lock()
@@ -119,21 +121,27 @@ class DCacheEvents:
 
     async def _read(self, channel: str) -> None:
         """Read events until the channel is gone; a connection that ends is made again."""
-        last = ""
+        self._last = told = ""
         while True:
-            headers = {"accept": "text/event-stream"} | ({"last-event-id": last} if last else {})
+            connected = False
+            headers = {"accept": "text/event-stream"} | ({"last-event-id": self._last} if self._last else {})
             try:
                 async with self._remote.stream(
                     "GET", f"{self._url}/{channel}", path="/", headers=headers
                 ) as response:
-                    last = await self._events(response, last)
+                    connected, told = True, ""
+                    await self._events(response)
             except ObjectNotFound:
                 return
-            except Unavailable:
-                await asyncio.sleep(1.0)  # silence ends a connection too, as does a dCache that restarts
+            except Unavailable as error:
+                # Silence ends a connection too, as does a dCache that restarts: one that is not made is news.
+                if not connected and error.detail != told:
+                    told = error.detail
+                    log.warning("dcache.no_events", backend=self._remote.name, error=told)
+            await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def _events(self, response: httpx.Response, last: str) -> str:
-        """Take the events of one connection; the identifier of the last one."""
+    async def _events(self, response: httpx.Response) -> None:
+        """Take the events of one connection."""
         event: dict[str, str] = {}
         rest = ""
         async for text in response.aiter_text():
@@ -147,9 +155,8 @@ class DCacheEvents:
                     continue
                 if event.get("event") == "inotify":
                     self._take(event.get("data", ""))
-                last = event.get("id", last)
+                self._last = event.get("id", self._last)
                 event = {}
-        return last
 
     def _take(self, data: str) -> None:
         try:
