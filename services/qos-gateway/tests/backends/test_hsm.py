@@ -14,7 +14,7 @@ from indigo_kernel.problems import Unavailable
 from indigo_qos_gateway.adapters.classes import NAMES, TAPE_IS_KEPT, Place
 from indigo_qos_gateway.adapters.db.stage_requests import SqlStageRequests
 from indigo_qos_gateway.adapters.hsm import dcache, dcache_events, storm, tape_rest
-from indigo_qos_gateway.adapters.hsm.backend import HsmBackend
+from indigo_qos_gateway.adapters.hsm.backend import HsmBackend, seen_at
 from indigo_qos_gateway.adapters.hsm.dcache_events import DCacheEvents
 from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
 from indigo_qos_gateway.adapters.hsm.options import DCacheOptions
@@ -115,6 +115,19 @@ class HsmContract(BackendContract):
         assert (await backend.status("/file")).storage_class == "DiskAndTape"
         system.evict("/file")
         assert (await bring(backend, "/file", "DiskAndTape")).state is StepState.DONE
+
+    @pytest.mark.parametrize("locality", [Locality.NONE, Locality.LOST, Locality.UNAVAILABLE])
+    async def test_nobody_waits_for_a_file_that_is_gone(self, backend, system, locality):
+        await backend.write("/file", chunked(DATA))
+        handle = await backend.start("/file", "DiskAndTape")
+
+        async def seen(path):
+            return seen_at(locality)
+
+        backend._manager.seen = seen
+        async with asyncio.timeout(10):
+            progress = await backend.poll("/file", handle, 300)
+        assert (progress.state, progress.error) == (StepState.FAILED, f"/file is {locality.value} in tape")
 
     async def test_a_lost_file_is_damage(self, backend, system):
         await backend.write("/file", chunked(DATA))

@@ -56,6 +56,10 @@ class StorageClass:
         }
 
 
+DAMAGED = frozenset({Locality.LOST, Locality.NONE, Locality.UNAVAILABLE})
+"""Of objects whose bytes are nowhere anybody can get them from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """One object or container as the storage was seen to hold it just now.
@@ -78,6 +82,11 @@ class Status:
     def readable(self) -> bool:
         """Whether reading answers without a recall."""
         return self.locality in {Locality.DISK, Locality.DISK_AND_TAPE}
+
+    @property
+    def damaged(self) -> bool:
+        """Whether nobody can get the bytes, with a recall or without."""
+        return self.locality in DAMAGED
 
 
 DEFAULT_CLASS = "cdmi_default_dataobject_capability_class"

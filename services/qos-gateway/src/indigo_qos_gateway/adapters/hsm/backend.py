@@ -29,6 +29,7 @@ from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
 from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, Offline, StorageDamage
 from indigo_qos_gateway.domain.paths import ROOT
 from indigo_qos_gateway.domain.storage import (
+    DAMAGED,
     Attribute,
     BackendHealth,
     Child,
@@ -191,7 +192,7 @@ class HsmBackend:
 
     async def digest(self, path: str) -> str | None:
         status = await self.status(path)
-        if status.locality in {Locality.LOST, Locality.NONE, Locality.UNAVAILABLE}:
+        if status.damaged:
             raise StorageDamage(f"{path} is {status.locality.value} in {self.name}")
         if not status.readable:
             return status.sha256
@@ -260,6 +261,6 @@ class HsmBackend:
             return Progress(StepState.FAILED, error.detail)
         if target is None:
             return Progress(StepState.UNKNOWN)  # of an earlier process: starting again finds out the rest
-        if seen.locality in {Locality.LOST, Locality.UNAVAILABLE}:
+        if seen.locality in DAMAGED:
             return Progress(StepState.FAILED, f"{path} is {seen.locality.value} in {self.name}")
         return Progress(StepState.DONE if seen.storage_class == target else StepState.RUNNING)

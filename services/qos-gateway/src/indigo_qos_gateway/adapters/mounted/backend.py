@@ -152,7 +152,7 @@ class MountedBackend:
 
     async def digest(self, path: str) -> str | None:
         status = await self.status(path)
-        if status.locality in {Locality.LOST, Locality.NONE, Locality.UNAVAILABLE}:
+        if status.damaged:
             raise StorageDamage(f"{path} is {status.locality.value} in {self.name}")
         if not status.readable:
             return status.sha256
