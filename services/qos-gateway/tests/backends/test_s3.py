@@ -1,5 +1,7 @@
 """The S3 back-end on moto's server: the contract, restores from an archive, parts of large objects."""
 
+import asyncio
+
 import httpx
 import pytest
 import pytest_asyncio
@@ -89,6 +91,37 @@ async def test_a_restore_that_takes_long_is_waited_for_and_asked_for_once(bucket
     restores = [each for each in bucket.transport.requests if each.url.query == b"restore="]
     assert (len(restores), next(looks, None)) == (1, None)
     assert await all_of(backend, "/file") == DATA
+    await backend.close()
+
+
+async def test_restores_wait_beside_each_other_and_copies_take_turns(bucket):
+    backend = make(bucket)
+    paths = [f"/{number}" for number in range(10)]
+    for path in paths:
+        await backend.write(path, chunked(b"x"))
+        await bring(backend, path, "Archive")
+    passed_on = bucket.transport._inner.handle_async_request
+    restoring, copying = set(), []
+
+    async def answered(request):
+        if request.url.query == b"restore=":
+            restoring.add(request.url.path)
+        if "x-amz-copy-source" not in request.headers:
+            answer = await passed_on(request)
+            if request.method == "HEAD" and "x-amz-restore" in answer.headers and len(restoring) < len(paths):
+                answer.headers["x-amz-restore"] = 'ongoing-request="true"'
+            return answer
+        copying.append(request.url.path)
+        try:
+            await asyncio.sleep(0.01)
+            assert len(copying) <= 4
+            return await passed_on(request)
+        finally:
+            copying.remove(request.url.path)
+
+    bucket.transport._answer = answered
+    done = await asyncio.gather(*(bring(backend, path, "Warm") for path in paths))
+    assert {each.state for each in done} == {StepState.DONE}
     await backend.close()
 
 

@@ -10,13 +10,16 @@ from indigo_qos_gateway.adapters.hsm.backend import Seen, seen_at
 from indigo_qos_gateway.adapters.steps import Steps
 from indigo_qos_gateway.domain.storage import Progress
 
+_STEPS = 4
+"""Files that hsi moves at the same time."""
+
 
 class HpssManager:
     """Implements ``hsm.backend.Manager``. A recall ends with the hsi that asked for it."""
 
-    def __init__(self, hsi: Hsi, *, concurrency: int = 4) -> None:
+    def __init__(self, hsi: Hsi) -> None:
         self._hsi = hsi
-        self._steps = Steps(concurrency)
+        self._steps = Steps(_STEPS)
 
     async def seen(self, path: str) -> Seen:
         levels = await self._hsi.levels(path)

@@ -30,6 +30,9 @@ from indigo_qos_gateway.domain.storage import (
     container_status,
 )
 
+_STEPS = 256
+"""A recall that waits for its tape costs nothing, and those that wait are ordered."""
+
 
 class Manager(Protocol):
     """The programs of one kind of storage manager."""
@@ -80,14 +83,9 @@ class _NoCopies:
 
 
 class MountedBackend:
-    """Implements ``application.ports.Backend`` below ``root``, a directory of the mounted file system.
+    """Implements ``application.ports.Backend`` below ``root``, a directory of the mounted file system."""
 
-    ``concurrency`` is high: a recall that waits for its tape costs nothing, and those that wait are ordered.
-    """
-
-    def __init__(
-        self, name: str, kind: str, site: str | None, root: Path, manager: Manager, *, concurrency: int = 256
-    ) -> None:
+    def __init__(self, name: str, kind: str, site: str | None, root: Path, manager: Manager) -> None:
         self.name = name
         self.kind = kind
         self.site = site
@@ -96,7 +94,7 @@ class MountedBackend:
         self._tree = Tree(root, _NoCopies())
         self._threads = Threads(name)
         self._files = Files(self._tree, _readable, self._threads)
-        self._steps = Steps(concurrency)
+        self._steps = Steps(_STEPS)
 
     @property
     def landing_class(self) -> str:

@@ -30,7 +30,7 @@ from indigo_qos_gateway.domain.storage import Attribute, StorageClass
 
 _FIELD = re.compile(r"^([A-Za-z ]+):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _POOL = re.compile(r"^(\S+)[ \t]+\d+[ \t]+\S+[ \t]+\S+[ \t]+(?:yes|no)[ \t]+(?:yes|no)[ \t]", re.MULTILINE)
-_HOUR = 3600.0
+_LONG = 24 * 3600.0
 _MOST = 1000
 _WORTH_A_SCAN = 2
 
@@ -59,14 +59,12 @@ class GpfsManager:
         place: Place,
         *,
         together_seconds: float = 1.0,
-        most_hours: float = 24.0,
     ) -> None:
         self.landing_class = landing_class
         self._commands = commands
         self._file_system = file_system
         self._pools = pools
         self._place = place
-        self._seconds = most_hours * _HOUR
         self._threads = Threads(commands.name, most=2)
         self._rounds = {
             pool.name: Rounds(partial(self._move, pool.name), together_seconds, most=_MOST)
@@ -111,7 +109,7 @@ class GpfsManager:
             raise StorageDamage("; ".join(each for each in errors if each))
 
     async def _move_one(self, pool: str, path: Path) -> str | None:
-        output = await self._commands.run("mmchattr", "-P", pool, "-I", "yes", str(path), seconds=self._seconds)
+        output = await self._commands.run("mmchattr", "-P", pool, "-I", "yes", str(path), seconds=_LONG)
         return None if output.code == 0 else f"mmchattr: {output.last_words}"
 
     async def _move_many(self, pool: str, paths: Sequence[Path]) -> str | None:
@@ -131,7 +129,7 @@ class GpfsManager:
                 "yes",
                 "-L",
                 "0",
-                seconds=self._seconds,
+                seconds=_LONG,
             )
         return None if output.code == 0 else f"mmapplypolicy: {output.last_words}"
 

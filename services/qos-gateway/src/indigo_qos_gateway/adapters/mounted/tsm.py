@@ -38,7 +38,7 @@ _STATES: Mapping[str, Seen] = {
     "m": Seen(TAPE_ONLY, Locality.TAPE),
 }
 _COLLECTION = re.compile(r"^Output collection list created.*?:\s*(\S.*?)\s*$", re.MULTILINE)
-_HOURS = 3600.0
+_LONG = 24 * 3600.0
 
 
 class TsmManager:
@@ -56,12 +56,10 @@ class TsmManager:
         place: Place,
         *,
         together_seconds: float = 5.0,
-        most_hours: float = 24.0,
     ) -> None:
         self._commands = commands
         self._file_system = file_system
         self._place = place
-        self._seconds = most_hours * _HOURS
         self._recalls = Rounds(self._recall_in_order, together_seconds)
 
     def classes(self) -> Sequence[StorageClass]:
@@ -88,7 +86,7 @@ class TsmManager:
             return
         options = ["-Premigrate"] if target == DISK_AND_TAPE else []
         with file_list([in_quotes(path)]) as names:
-            output = await self._commands.run("dsmmigrate", *options, f"-FILElist={names}", seconds=self._seconds)
+            output = await self._commands.run("dsmmigrate", *options, f"-FILElist={names}", seconds=_LONG)
         if output.code != 0:
             raise StorageDamage(f"dsmmigrate: {output.last_words}")
 
@@ -103,13 +101,13 @@ class TsmManager:
     async def _recall_in_order(self, paths: Sequence[Path]) -> None:
         with file_list([in_quotes(path) for path in paths]) as names:
             prepared = await self._commands.run(
-                "dsmrecall", "-p", f"-FILElist={names}", str(self._file_system), seconds=self._seconds
+                "dsmrecall", "-p", f"-FILElist={names}", str(self._file_system), seconds=_LONG
             )
             collection = _COLLECTION.search(prepared.stdout)
             # Without tapes to order by, such as on a pool of disks, TSM makes no list.
             order = collection[1] if collection else str(names)
             output = await self._commands.run(
-                "dsmrecall", f"-FILElist={order}", str(self._file_system), seconds=self._seconds
+                "dsmrecall", f"-FILElist={order}", str(self._file_system), seconds=_LONG
             )
         if output.code != 0:
             raise StorageDamage(f"dsmrecall: {output.last_words}")

@@ -36,6 +36,12 @@ from indigo_qos_gateway.domain.storage import (
     container_status,
 )
 
+_STEPS = 1000
+"""Objects on their way at the same time: one that is being restored, for hours, costs a look now and then."""
+
+_COPIES = 4
+"""Objects that are copied at the same time."""
+
 _NEVER = datetime.fromtimestamp(0, UTC)
 _RESTORED_DAYS = 2
 """How long a restored copy stays, which only has to outlast the copying to another class."""
@@ -66,7 +72,6 @@ class S3Backend:
         landing_class: str,
         place: Place,
         *,
-        concurrency: int = 4,
         again_seconds: float = 60.0,
     ) -> None:
         self.name = name
@@ -74,7 +79,8 @@ class S3Backend:
         self._api = api
         self._offered = offered
         self._place = place
-        self._steps = Steps(concurrency)
+        self._steps = Steps(_STEPS)
+        self._copying = asyncio.Semaphore(_COPIES)
         self._again = again_seconds
 
     @property
@@ -190,9 +196,10 @@ class S3Backend:
             head = await self._existing(path)
             if self._unreadable(head):
                 await asyncio.sleep(self._again)
-        # Once it is in an archive nobody can say what its checksum is.
-        sha256 = await sha256_of(self.read(path)) if wanted.archive and head.sha256 is None else None
-        await self._api.copy_onto_itself(_key(path), head, wanted.native, sha256, path)
+        async with self._copying:
+            # Once it is in an archive nobody can say what its checksum is.
+            sha256 = await sha256_of(self.read(path)) if wanted.archive and head.sha256 is None else None
+            await self._api.copy_onto_itself(_key(path), head, wanted.native, sha256, path)
         seen = await self._existing(path)
         if seen.storage_class != wanted.native:
             raise StorageDamage(f"{self.name} took the change of {path}, which still is at {seen.storage_class}")

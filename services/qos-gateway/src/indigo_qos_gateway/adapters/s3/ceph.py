@@ -30,9 +30,8 @@ class CephBackend(S3Backend):
         place: Place,
         *,
         placement: str = "default-placement",
-        concurrency: int = 4,
     ) -> None:
-        super().__init__(name, api, offered, landing_class, place, concurrency=concurrency)
+        super().__init__(name, api, offered, landing_class, place)
         self._placement = placement
 
     async def health(self) -> BackendHealth:
