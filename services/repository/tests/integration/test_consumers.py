@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from indigo_contracts.dmp import (
     OutputKind,
     Person,
@@ -140,6 +141,24 @@ async def test_a_reserved_draft_that_is_thrown_away_is_told_of(suite, ada):
     assert gone["actor"]["sub"] == "ada"
     await suite.give(published(version=5, edition=2))
     assert (await reserved(suite, ada))["id"] != hit["id"]
+
+
+async def test_the_files_of_a_draft_that_is_thrown_away_are_read_once(suite, ada):
+    await suite.give(published())
+    hit = await reserved(suite, ada)
+    await suite.upload(ada, hit["id"], "a.csv", b"a,b")
+    url = f"/api/records/{hit['id']}/draft"
+    tag = (await suite.http.get(url, headers=ada)).headers["etag"]
+    told: list[str] = []
+
+    @sa.event.listens_for(suite.runtime.database.engine.sync_engine, "before_cursor_execute")
+    def note(_connection, _cursor, statement: str, *_others: object) -> None:
+        told.append(statement)
+
+    assert (await suite.http.delete(url, headers=ada | {"if-match": tag})).status_code == 204
+    assert len([one for one in told if "FROM files" in one and one.startswith("SELECT")]) == 1
+    (gone,) = await suite.facts("repository.record.discarded.v1")
+    assert [file["key"] for file in gone["record"]["files"]] == ["a.csv"]
 
 
 async def test_nobody_is_told_of_a_draft_nobody_was_told_of(suite, ada):

@@ -11,7 +11,7 @@ from indigo_kernel.auth.scopes import Scope
 from indigo_kernel.ids import new_id
 
 from indigo_repository.application.access import draft_for_writing
-from indigo_repository.application.snapshots import state_fact
+from indigo_repository.application.snapshots import snapshot, subject
 from indigo_repository.application.work import Work
 from indigo_repository.domain.record import Metadata, Record
 from indigo_repository.domain.site import Site
@@ -75,8 +75,10 @@ async def delete_draft(
     """
     record = await draft_for_writing(work, record_id, who)
     check(record.version)
-    blobs = [file.blob for file in await work.files.of(record_id) if file.blob]
+    files = await work.files.of(record_id)
     if record.plan is not None:
-        await state_fact(work, RecordDiscarded, record.changed(work.now), site, who.actor)
+        gone = record.changed(work.now)
+        fact = RecordDiscarded(record=snapshot(gone, files, site), actor=who.actor)
+        work.emit(fact, subject=subject(record_id), version=gone.version)
     await work.records.remove(record_id)
-    return blobs
+    return [file.blob for file in files if file.blob]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from indigo_contracts.envelope import Actor
 from indigo_contracts.repository import (
-    RecordDiscarded,
     RecordFile,
     RecordPublished,
     RecordReserved,
@@ -64,7 +63,7 @@ def subject(record_id: str) -> str:
 
 async def state_fact(
     work: Work,
-    fact: type[RecordReserved | RecordDiscarded | RecordPublished | RecordUpdated],
+    fact: type[RecordReserved | RecordPublished | RecordUpdated],
     record: Record,
     site: Site,
     actor: Actor | None,
