@@ -227,6 +227,8 @@ async def test_success_is_what_the_reply_shows(pid, registrar, published, state,
     doi = await pid.doi("r1")
     assert (doi["status"], doi["observed_state"]) == ("pending", state)
     assert reason in doi["reason"]
+    async with pid.runtime.database.engine.connect() as conn:  # what was seen and when to ask again are one change
+        assert (await conn.execute(sa.text("SELECT version FROM dois"))).scalar_one() == 2
     assert await pid.facts("pid.doi.registered.v1") == []
     registrar.script.clear()
     assert (await recover(pid))["status"] == "done"

@@ -23,7 +23,7 @@ from indigo_pid.application.ports import (
 )
 from indigo_pid.application.registrars import Registrars
 from indigo_pid.domain.circuit import Circuit, backoff
-from indigo_pid.domain.doi import Doi, DoiStatus
+from indigo_pid.domain.doi import Doi, DoiState, DoiStatus
 
 log = structlog.get_logger()
 
@@ -108,12 +108,8 @@ class Reconciler:
             await work.finish(job)
 
     async def _waiting(self, job: Job, doi: Doi, answer: Underway) -> NoReturn:
-        if answer.state is not None:
-            async with self._work() as work:
-                current = await self._locked(work, doi.doi)
-                await work.dois.save(replace(current, observed_state=answer.state, version=current.version + 1))
         pause = backoff(doi.attempts + 1) if answer.after is None else answer.after
-        await self._later(job, answer.reason, pause, counts=answer.failed)
+        await self._later(job, answer.reason, pause, counts=answer.failed, state=answer.state)
 
     async def _refused(self, job: Job, doi: Doi, reason: str) -> None:
         async with self._work() as work:
@@ -123,10 +119,14 @@ class Reconciler:
                 await self._save(work, current.refused(reason))
             await work.finish(job)
 
-    async def _later(self, job: Job, reason: str, pause: timedelta, *, counts: bool) -> NoReturn:
+    async def _later(
+        self, job: Job, reason: str, pause: timedelta, *, counts: bool, state: DoiState | None = None
+    ) -> NoReturn:
+        """Try again after ``pause``; ``state`` is what the registrar was seen to have meanwhile."""
         async with self._work() as work:
             current = await self._locked(work, job.key)
-            await work.dois.save(current.postponed(reason, work.now + pause, counts=counts))
+            observed = replace(current, observed_state=state or current.observed_state)
+            await work.dois.save(observed.postponed(reason, work.now + pause, counts=counts))
         log.info("doi.postponed", doi=job.key, reason=reason, seconds=pause.total_seconds())
         raise Later(pause, reason)
 
