@@ -173,6 +173,30 @@ async def test_no_queue_tells_others_of_it(start_qos, mounts_file):
         assert "moved" in (await qos.http.get("/eve-told?values:1000", headers=eve)).text
 
 
+@pytest.mark.parametrize("name", QUEUES)
+async def test_a_queue_tells_what_the_one_who_has_it_filled_may_see(start_qos, mounts_file, name):
+    async with start_qos(mounts_file=mounts_file) as qos:
+        eve = as_member(qos, "qos:change", who="eve", groups=[])
+        ada = as_member(qos, "qos:change")
+        queue = {"content-type": "application/cdmi-queue"}
+        await qos.http.put("/closed/secret", content=b"1", headers=ada)
+
+        async def turned(path: str, maker: dict[str, str], other: dict[str, str]) -> str:
+            body = json.dumps({"metadata": {"cdmi_queue_type": None}})
+            assert (await qos.http.put(path, content=body, headers=maker | queue)).status_code == 201
+            for metadata in (QUEUES[name], QUEUES[name] | {"cdmi_queue_type": None}, QUEUES[name]):
+                body = json.dumps({"metadata": metadata})
+                put = await qos.http.put(path, content=body, headers=other | queue)
+                assert put.status_code == 204, put.text
+            await qos.work_off()
+            await qos.http.put("/closed/other-secret", content=b"1", headers=ada)
+            await qos.work_off()
+            return (await qos.http.get(f"{path}?values:1000", headers=ada)).text
+
+        assert "secret" not in await turned("/of-ada", ada, eve)
+        assert "secret" in await turned("/of-eve", eve, ada)
+
+
 async def test_queues_and_references_in_it_are_shown_to_members_only(start_qos, mounts_file):
     async with start_qos(mounts_file=mounts_file) as qos:
         ada = as_member(qos)

@@ -102,7 +102,8 @@ async def put_queue(
                 if about.selection.fields
                 else None
             )
-            await change_queue(work, queue, written.metadata, names, who.actor)
+            shown = here.access.places(who)
+            await change_queue(work, queue, written.metadata, names, who.actor, shown)
         await _append(work, here, queue, source)
     return Response(status_code=204, headers=dialect.headers)
 

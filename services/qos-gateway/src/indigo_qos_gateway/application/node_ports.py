@@ -24,7 +24,7 @@ class Nodes(Protocol):
         ...
 
     async def save(self, changed: Node) -> None:
-        """Store its metadata and its domain."""
+        """Store its metadata, its domain and what it shows."""
         ...
 
     async def set_status(self, object_id: str, status: str) -> None:

@@ -26,11 +26,12 @@ from indigo_qos_gateway.domain.notification import (
     MODIFIED,
     PROCESSING,
     REFERENCED,
+    TYPE,
     check_changed,
     check_new,
     searches,
 )
-from indigo_qos_gateway.domain.paths import ORPHANS, parent
+from indigo_qos_gateway.domain.paths import ORPHANS, Places, parent
 from indigo_qos_gateway.domain.storage import ObjectType
 
 
@@ -85,14 +86,20 @@ async def change_queue(
     metadata: Mapping[str, Any],
     names: tuple[str, ...] | None,
     actor: Actor | None,
+    shown: Places | None,
 ) -> Node:
-    """Give a queue other metadata. Raises ``Forbidden`` for what it was made with."""
+    """Give a queue other metadata. Raises ``Forbidden`` for what it was made with.
+
+    One the gateway fills from now on tells what is ``shown`` to the one who says so, whoever made it.
+    """
     kept = check_changed(node.metadata, updated(node.metadata, metadata, names))
     if searches(kept) and not searches(node.metadata):
         await work.nodes.set_status(node.object_id, PROCESSING)
         await work.nodes.advance(node.object_id, None)
         await start_query(work, node)
     changed = replace(node, metadata=kept)
+    if node.metadata.get(TYPE) is None and kept.get(TYPE) is not None:
+        changed = replace(changed, shown=shown)
     await work.nodes.save(changed)
     await note(work, MODIFIED, node.path, actor, node_document(changed))
     return changed

@@ -34,7 +34,7 @@ class Node:
     """One of them. ``target`` is where a reference leads; ``status`` is how far the gateway fills a queue.
 
     ``last`` is the number of the value that came to a queue last, ``lost`` how many found it full, ``shown`` the
-    part of the tree that was shown to the one who made it (all for ``None``).
+    part of the tree that was shown to the one who had it filled (all for ``None``).
     """
 
     object_id: str
@@ -55,7 +55,7 @@ class Node:
         return name(self.path) + ("?" if self.kind is NodeKind.REFERENCE else "")
 
     def shows(self, path: str) -> bool:
-        """Whether the one who made the queue may see what is at ``path``."""
+        """Whether the one who had the queue filled may see what is at ``path``."""
         if self.shown is None:
             return True
         return ("/" + path[1:].partition("/")[0] in self.shown.prefixes) != self.shown.others

@@ -42,6 +42,7 @@ class SqlNodes:
             "metadata": dict(changed.metadata),
             "domain": changed.domain,
             "listens": listens(changed.metadata),
+            "shown": _shown(changed.shown),
         }
         await self._conn.execute(sa.update(nodes).where(nodes.c.object_id == changed.object_id).values(values))
 
