@@ -129,6 +129,13 @@ class HsmContract(BackendContract):
             progress = await backend.poll("/file", handle, 300)
         assert (progress.state, progress.error) == (StepState.FAILED, f"/file is {locality.value} in tape")
 
+    async def test_a_new_file_of_the_same_name_has_no_step_of_the_old_one(self, backend, system):
+        await backend.write("/box/file", chunked(DATA))
+        old = await backend.start("/box/file", "DiskAndTape")
+        await backend.delete("/box")
+        await backend.write("/box/file", chunked(DATA))
+        assert await backend.start("/box/file", "DiskAndTape") != old
+
     async def test_a_lost_file_is_damage(self, backend, system):
         await backend.write("/file", chunked(DATA))
         flags = system.library.at("/vo/file")
@@ -215,6 +222,18 @@ class TestTapeRest(HsmContract):
         again = system.again()
         await bring(again, "/file", "TapeOnly")
         assert not system.library.at("/vo/file").pinned
+
+    async def test_requests_for_what_is_deleted_are_forgotten(self, backend, system):
+        for path in ("/box/file", "/box/deep/file", "/boxer"):
+            await backend.write(path, chunked(DATA))
+            system.evict(path)
+            await bring(backend, path, "DiskAndTape")
+        await backend.delete("/box")
+        assert await system.requests.find("tape", "/box/file") is None
+        assert await system.requests.find("tape", "/box/deep/file") is None
+        assert await system.requests.find("tape", "/boxer") is not None
+        await backend.delete("/boxer")
+        assert await system.requests.find("tape", "/boxer") is None
 
     async def test_a_request_that_failed_is_not_waited_for_for_ever(self, backend, system):
         await backend.write("/file", chunked(DATA))

@@ -146,7 +146,9 @@ class StageRequests(Protocol):
 
     async def save(self, backend: str, path: str, request: str) -> None: ...
 
-    async def forget(self, backend: str, path: str) -> None: ...
+    async def forget(self, backend: str, path: str) -> None:
+        """Forget those for a path and for everything below it."""
+        ...
 
 
 class Work(Protocol):

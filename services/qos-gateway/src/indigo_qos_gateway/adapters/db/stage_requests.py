@@ -37,7 +37,10 @@ class SqlStageRequests:
             )
 
     async def forget(self, backend: str, path: str) -> None:
+        there = sa.func.starts_with(stage_requests.c.path, path.rstrip("/") + "/")
         async with self._engine.begin() as conn:
             await conn.execute(
-                sa.delete(stage_requests).where(stage_requests.c.backend == backend, stage_requests.c.path == path)
+                sa.delete(stage_requests).where(
+                    stage_requests.c.backend == backend, sa.or_(stage_requests.c.path == path, there)
+                )
             )

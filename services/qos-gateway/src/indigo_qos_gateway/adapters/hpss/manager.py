@@ -53,6 +53,9 @@ class HpssManager:
     async def cancel(self, path: str, request: str) -> None:  # noqa: ARG002 - the request suffices
         await self._steps.cancel(request)
 
+    async def forget(self, path: str) -> None:
+        """A step for a file that is gone ends by itself."""
+
     async def check(self) -> None:
         await self._hsi.check()
 

@@ -27,7 +27,7 @@ from indigo_qos_gateway.adapters.classes import (
 from indigo_qos_gateway.adapters.fixity import compared
 from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
 from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, Offline, StorageDamage
-from indigo_qos_gateway.domain.paths import ROOT
+from indigo_qos_gateway.domain.paths import ROOT, below
 from indigo_qos_gateway.domain.storage import (
     DAMAGED,
     Attribute,
@@ -88,6 +88,10 @@ class Manager(Protocol):
 
     async def cancel(self, path: str, request: str) -> None:
         """Withdraw a request; it need not be there any more."""
+        ...
+
+    async def forget(self, path: str) -> None:
+        """What was at a path and below it is gone: nobody asks for its requests any more."""
         ...
 
     async def check(self) -> None:
@@ -189,6 +193,9 @@ class HsmBackend:
 
     async def delete(self, path: str) -> None:
         await self._files.delete(path)
+        for gone in [each for each in self._running if below(each, path)]:
+            del self._running[gone]
+        await self._manager.forget(path)
 
     async def digest(self, path: str) -> str | None:
         status = await self.status(path)

@@ -121,6 +121,9 @@ class DCacheManager:
         address = f"{self._url}/bulk-requests/{quote(request, safe='')}"
         await self._remote.send("PATCH", address, json={"action": "cancel"}, also={400, 404})
 
+    async def forget(self, path: str) -> None:
+        """Requests are known by their handles alone."""
+
     async def check(self) -> None:
         await self._namespace("/", "qos=true", None)
         await self._policies.check()

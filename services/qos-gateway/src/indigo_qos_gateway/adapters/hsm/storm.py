@@ -88,6 +88,9 @@ class StormManager:
         address = self._task(request.partition("?")[0])
         await self._remote.send("PUT", address, headers=headers, content=_ABORTED, also={404})
 
+    async def forget(self, path: str) -> None:
+        """Requests are known by their handles alone."""
+
     async def check(self) -> None:
         found = await self._remote.send("GET", f"{self._url}/metadata{quote(self._base or '/', safe='/')}")
         self._remote.document(found)

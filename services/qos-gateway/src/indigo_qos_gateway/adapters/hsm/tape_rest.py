@@ -91,6 +91,9 @@ class TapeRestManager:
         await self._remote.send("POST", address, json={"paths": [self._base + path]}, also={400, 404})
         await self._requests.forget(self._name, path)
 
+    async def forget(self, path: str) -> None:
+        await self._requests.forget(self._name, path)
+
     async def check(self) -> None:
         response = await self._remote.send("POST", f"{self._url}/archiveinfo", json={"paths": [self._base or "/"]})
         if not isinstance(self._remote.json(response), list):
