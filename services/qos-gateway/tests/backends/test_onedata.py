@@ -77,6 +77,17 @@ class TestOneData(BackendContract):
         assert await again.start("/file", "Two") == handle
         assert (await again.poll("/file", handle, 5)).state is StepState.DONE
 
+    async def test_a_requirement_is_read_once_and_its_status_always(self, backend, transport):
+        await backend.write("/file", chunked(DATA))
+        handle = await backend.start("/file", "Two")
+        await backend.status("/file")
+        before = len(transport.requests)
+        assert (await backend.status("/file")).storage_class == "Any"
+        asked = [each.url.path for each in transport.requests[before:]]
+        assert not [each for each in asked if "qos_requirements" in each]
+        assert (await backend.poll("/file", handle, 5)).state is StepState.DONE
+        assert (await backend.status("/file")).storage_class == "Two"
+
     async def test_requirements_of_others_are_left_alone(self, backend, space):
         await backend.write("/file", chunked(DATA))
         file_id = await backend._api.find("/file")

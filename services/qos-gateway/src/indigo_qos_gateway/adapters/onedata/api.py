@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +24,8 @@ SHA256 = "indigo.sha256"
 CLASS = "indigo.class"
 _LOOKS = 10
 """How often a path is looked up whose file is gone every time: others may write to it all the while."""
+
+_MOST_KNOWN = 10_000
 
 _ATTRIBUTES = {"attributes": ["fileId", "name", "type", "size", "mtime"]}
 
@@ -59,6 +61,8 @@ class OneData:
         self._api = self._url + "/api/v3/oneprovider"
         self._space = space
         self._space_id = space_id
+        self._known: dict[str, Requirement] = {}
+        """Requirements that were read: all of one but its status stays what it is."""
 
     async def find(self, path: str) -> str | None:
         """The identifier of what is at a path; ``None`` when nothing is."""
@@ -146,11 +150,15 @@ class OneData:
     async def requirements(self, file_id: str) -> list[Requirement]:
         """Those that hold for a file, its own and inherited ones."""
         response = await self._remote.send("GET", f"{self._api}/data/{file_id}/qos/summary", path=file_id)
-        known = self._remote.document(response).get("requirements")
-        if not isinstance(known, dict):
+        told = self._remote.document(response).get("requirements")
+        if not isinstance(told, dict):
             raise self._remote.strange(response)
-        found = [await self.requirement(each) for each in known]
-        return [each for each in found if each is not None]
+        found = []
+        for identifier, status in told.items():
+            known = self._known.get(identifier) or await self.requirement(identifier)
+            if known is not None:
+                found.append(replace(known, status=str(status)))
+        return found
 
     async def requirement(self, identifier: str) -> Requirement | None:
         address = f"{self._api}/qos_requirements/{quote(identifier, safe='')}"
@@ -161,13 +169,16 @@ class OneData:
         replicas = found.get("replicasNum")
         if not isinstance(replicas, int):
             raise self._remote.strange(response)
-        return Requirement(
+        self._known[identifier] = requirement = Requirement(
             identifier,
             self._text(response, "fileId"),
             self._text(response, "expression"),
             replicas,
             self._text(response, "status"),
         )
+        while len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        return requirement
 
     async def require(self, file_id: str, expression: str, replicas: int) -> str:
         body = {"fileId": file_id, "expression": expression, "replicasNum": replicas}
