@@ -32,6 +32,8 @@ OBJECTS = 100_000
 PAGE = 100
 TRANSITIONS = 10_000
 SIZE = 4096
+BUSY = 32
+"""Requests at a time on a busy server."""
 
 
 @dataclass
@@ -155,13 +157,15 @@ def _requests(place: Place) -> list[tuple[str, str]]:
     """CPU time of the server with eight requests at a time, against bare FastAPI with uvicorn's access log and without."""
     with server("http_server.py", "bare") as (port, process):
         bare = cpu_per_request(port, process, "/item")
+        busy_bare = cpu_per_request(port, process, "/item", connections=BUSY)
     with server("http_server.py", "quiet") as (port, process):
         quiet = cpu_per_request(port, process, "/item")
     with server("qos_server.py", place.settings().model_dump_json(), place.database_url) as (port, process):
-        ours = cpu_per_request(port, process, "/many/f000000", count=2000)
-        few = cpu_per_request(port, process, "/many/f000000?capabilitiesURI", count=2000)
+        ours = cpu_per_request(port, process, "/many/f000000")
+        busy = cpu_per_request(port, process, "/many/f000000", connections=BUSY)
+        few = cpu_per_request(port, process, "/many/f000000?capabilitiesURI")
         strict = "x-cdmi-specification-version: 1.1.1\r\naccept: application/cdmi-object\r\n"
-        cdmi = cpu_per_request(port, process, "/many/f000000?metadata", headers=strict, count=2000)
+        cdmi = cpu_per_request(port, process, "/many/f000000?metadata", headers=strict)
 
     def compared(cost: float) -> str:
         return f"{cost:.0f} µs CPU, {cost / bare:.1f}x ({cost / quiet:.1f}x without uvicorn's access log)"
@@ -169,6 +173,7 @@ def _requests(place: Place) -> list[tuple[str, str]]:
     return [
         ("typed item, bare FastAPI with uvicorn's access log, and without", f"{bare:.0f}, {quiet:.0f} µs CPU"),
         ("QoS of an object as it is now, from storage and database", compared(ours)),
+        (f"the same, {BUSY} requests at a time", f"{busy:.0f} µs CPU, {busy / busy_bare:.1f}x"),
         ("its class alone", compared(few)),
         ("its metadata in strict CDMI", compared(cdmi)),
     ]

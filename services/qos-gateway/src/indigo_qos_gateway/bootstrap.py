@@ -22,9 +22,11 @@ from indigo_kernel.auth.scopes import Scope
 from indigo_kernel.db.feed import known
 from indigo_kernel.db.inbox import subscription
 from indigo_kernel.db.jobs import Worker
+from indigo_kernel.db.reader import Reader
 from indigo_kernel.platform import Platform
 from indigo_kernel.problems import Unavailable
 from indigo_kernel.runtime import Runtime
+from starlette.middleware import Middleware
 
 from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.db.places import SqlPlaceViews
@@ -48,7 +50,7 @@ from indigo_qos_gateway.api import (
 )
 from indigo_qos_gateway.api.deps import Service
 from indigo_qos_gateway.api.media import describe
-from indigo_qos_gateway.api.quick_reads import quick_router
+from indigo_qos_gateway.api.quick_reads import QuickReads
 from indigo_qos_gateway.application import batches as batching
 from indigo_qos_gateway.application import copying
 from indigo_qos_gateway.application.access import Access
@@ -121,7 +123,6 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         title="Storage quality of service",
         description="Storage classes, transitions and objects over CDMI 1.1.1 and the INDIGO QoS dialect.",
         routers=[
-            quick_router(OWN_NAMES),
             routes_tape.router,
             routes_bulk.router,  # before the transitions: /bulk is not one of them
             routes_transitions.router,
@@ -135,10 +136,12 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         receives=[*consumers, *told],
         events=known if access.open else require(Scope.OPERATOR),
     )
+    api.user_middleware.append(Middleware(QuickReads, own_names=OWN_NAMES))
     describe(api.openapi())
     chooser = Chooser(mounts, rules)
     timers = Timers(work, chooser)
-    gateway = Gateway(work, mounts, settings.cdmi_enterprise_number, chooser, timers, SqlViews(platform.engine))
+    reader = Reader(platform.engine)
+    gateway = Gateway(work, mounts, settings.cdmi_enterprise_number, chooser, timers, SqlViews(reader))
     transfers = copying.Transfers(gateway)
     queue_limits = QueueLimits(settings.queue_values, settings.queue_bytes)
     api.state.gateway = Service(
@@ -204,7 +207,7 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
             Worker(platform.database, QUERIES, Searcher(gateway, queue_limits).search, concurrency=2),
         ],
     )
-    runtime.close += [mount.backend.close for mount in mounts.mounts]
+    runtime.close += [reader.close, *(mount.backend.close for mount in mounts.mounts)]
     return runtime
 
 

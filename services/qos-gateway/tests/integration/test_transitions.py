@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -212,3 +213,19 @@ async def test_a_worker_that_died_is_replaced(start_qos):
         await qos.work_off()
         assert (await qos.http.get(f"/api/transitions/{asked}")).json()["state"] == "COMPLETED"
         assert [name for name, _ in await qos.facts()] == ["requested", "completed"]
+
+
+async def test_a_transition_that_ends_while_an_object_is_shown_does_not_look_failed(qos):
+    await qos.store("/f", b"x")
+    await request(qos, "/f", "DiskAndTape")
+
+    class EndsBefore:
+        """What is known, after the transition has come to its end."""
+
+        async def find(self, path):
+            await qos.work_off()
+            return await gateway.views.find(path)
+
+    gateway = qos.runtime.api.state.gateway.gateway
+    seen = await replace(gateway, views=EndsBefore()).view("/f")
+    assert (seen.status.storage_class, seen.moving_to) == ("DiskAndTape", None)

@@ -46,6 +46,15 @@ async def test_what_comes_meanwhile_is_asked_together_afterwards():
     assert found[2] is not found[3]
 
 
+async def test_those_who_come_at_the_same_time_are_asked_together():
+    answers = Answers()
+    coalesced = Coalesced(answers.ask)
+    asking = [asyncio.create_task(coalesced.get(key)) for key in ("a", "b", "c")]
+    await answers.questions(1)
+    answers.doors[0].set()
+    assert await asyncio.gather(*asking) == ["a of 1", "b of 1", "c of 1"]
+
+
 async def test_a_question_that_hangs_is_overtaken():
     answers = Answers()
     coalesced = Coalesced(answers.ask)

@@ -41,7 +41,9 @@ class Coalesced(Generic[K, V]):
         future: asyncio.Future[V] = loop.create_future()
         self._waiting.append((key, future))
         if not self._asking:
-            self._begin()
+            if len(self._waiting) == 1:
+                # Whoever else is ready to ask now does so before the loop comes to this.
+                loop.call_soon(self._begin)
         elif self._timer is None:
             self._timer = loop.call_later(_PATIENCE, self._overtake)
         return await future

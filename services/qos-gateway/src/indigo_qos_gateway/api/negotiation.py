@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from fastapi import Request, Response
@@ -76,11 +77,16 @@ def _common(request: Request) -> str | None:
     return next((version for version in VERSIONS if version in numbers), None)
 
 
-def accepted(request: Request) -> list[str]:
-    """Media types of ``Accept`` without parameters and CDMI's ``+json``; an empty list takes anything."""
-    value = ",".join(request.headers.getlist("accept"))
-    types = [each.partition(";")[0].strip().lower() for each in value.split(",") if each.strip()]
-    return [bare(each) for each in types]
+def accepted(request: Request) -> tuple[str, ...]:
+    """Media types of ``Accept`` without parameters and CDMI's ``+json``; none takes anything."""
+    return _types(",".join(request.headers.getlist("accept")))
+
+
+@lru_cache(maxsize=256)
+def _types(accept: str) -> tuple[str, ...]:
+    """Clients send the same few values with all their requests."""
+    types = [each.partition(";")[0].strip().lower() for each in accept.split(",") if each.strip()]
+    return tuple(bare(each) for each in types)
 
 
 def wants_bytes(request: Request, dialect: Dialect) -> bool:

@@ -1,4 +1,4 @@
-"""Reading objects and containers, found before every other route and without FastAPI's dependencies.
+"""Reading objects and containers, answered before FastAPI looks for a route.
 
 It is what clients do most, and its route is the last of all because it takes every path: looking at the others
 first and solving the dependencies took longer than the answer. What it does and how it is described is
@@ -10,40 +10,49 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
 from indigo_kernel.auth.dependency import authenticate
-from starlette.convertors import StringConvertor, register_url_convertor
+from indigo_kernel.http.errors import known_response
+from indigo_kernel.http.scope import route_path
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from indigo_qos_gateway.api.deps import target
-from indigo_qos_gateway.api.negotiation import CdmiRoute, Handle, told
-from indigo_qos_gateway.api.routes_cdmi import read_object
+from indigo_qos_gateway.api.negotiation import told
+from indigo_qos_gateway.api.routes_cdmi import read_object, router
 from indigo_qos_gateway.domain.paths import RESERVED
 
-_CONVERTOR = "object_path"
+_ROUTE = next(each for each in router.routes if isinstance(each, APIRoute) and each.endpoint is read_object)
 
 
-class _Quick(CdmiRoute):
-    """Calls its function with the request and nothing else."""
+class QuickReads:
+    """Innermost middleware: answers GET of every path but those the service or CDMI has for itself.
 
-    def get_route_handler(self) -> Handle:
-        return told(self.endpoint)
+    These begin with one of ``own_names`` or with what CDMI reserves, and go on to the application, as do names
+    with line ends.
+    """
+
+    def __init__(self, app: ASGIApp, own_names: Collection[str]) -> None:
+        self._app = app
+        own = "|".join(map(re.escape, sorted(own_names)))
+        self._takes = re.compile(rf"/(?!{RESERVED}|(?:{own})(?:/|$)).*").fullmatch
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET" or not self._takes(route_path(scope)):
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = _ROUTE  # the name of these requests in the log and the metrics
+        try:
+            response = await _read(Request(scope, receive))
+        except Exception as error:
+            refusal = known_response(error, scope)
+            if refusal is None:
+                raise
+            response = refusal
+        await response(scope, receive, send)
 
 
-async def read_quickly(request: Request) -> Response:
+@told
+async def _read(request: Request) -> Response:
     who = await authenticate(request)
     return await read_object(request, request.app.state.gateway, who, target(request))
-
-
-def quick_router(own_names: Collection[str]) -> APIRouter:
-    """Answers GET of every path but those whose first segment is one of ``own_names`` or reserved by CDMI."""
-    own = "|".join(map(re.escape, sorted(own_names)))
-
-    class ObjectPath(StringConvertor):
-        regex = rf"(?!{RESERVED}|(?:{own})(?:/|$)).*"
-
-    register_url_convertor(_CONVERTOR, ObjectPath())
-    router = APIRouter(route_class=_Quick)
-    router.add_api_route(
-        f"/{{path:{_CONVERTOR}}}", read_quickly, methods=["GET"], response_model=None, include_in_schema=False
-    )
-    return router

@@ -53,7 +53,7 @@ def node_document(node: Node) -> dict[str, Any]:
 
 def instant(at: datetime) -> str:
     """CDMI's time: six digits of fractions, in UTC (clause 5.14)."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _place(path: str, *, slash: bool) -> dict[str, str]:

@@ -93,10 +93,10 @@ class Gateway:
 
         Raises ``ObjectNotFound``. What others wrote to the storage gets its identity here.
         """
-        mount = self.mounts.at(path)
-        status = await mount.status(path)
-        children = await self.mounts.children(path) if listing and _is_container(status) else ()
+        # In this order a transition that ends meanwhile looks as if it still ran, never as if it had failed.
         seen = await self.views.find(path)
+        status = await self.mounts.at(path).status(path)
+        children = await self.mounts.children(path) if listing and _is_container(status) else ()
         if seen is not None and seen.stored.object_type is status.object_type:
             lifetime, allowed = self._lifetime(status), self._allowed(status)
             known = (seen.stored, seen.parent_id, seen.moving_to, lifetime, children, allowed, seen.nodes)

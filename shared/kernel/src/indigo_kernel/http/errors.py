@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 _MOST_ERRORS = 50
 """Field errors told in one answer: a long list of broken items must not make a longer answer."""
 
+_OF_DATABASE = (DBAPIError, PoolTimeout, DatabaseAway)
+
 _SLUG_OF_STATUS = {
     400: "bad-request",
     401: "unauthenticated",
@@ -75,6 +77,17 @@ def _answer(problem: Problem, headers: Mapping[str, str] | None = None) -> Respo
 def problem_response(error: DomainError, scope: Scope) -> Response:
     """The answer that tells ``error``."""
     return _answer(error.problem(instance=scope["path"], trace_id=trace_id()), error.headers)
+
+
+def known_response(error: Exception, scope: Scope) -> Response | None:
+    """The answer that tells an error of ours, or a database that is away; ``None`` for any other."""
+    if isinstance(error, DomainError):
+        return problem_response(error, scope)
+    if not isinstance(error, _OF_DATABASE) or (isinstance(error, DBAPIError) and not _is_away(error)):
+        return None
+    # Nobody's request is wrong, and trying again soon is right.
+    log.warning("database.away", error=str(error))
+    return problem_response(Unavailable("The database cannot be reached now", headers={"retry-after": "2"}), scope)
 
 
 async def send_problem(error: DomainError, scope: Scope, receive: Receive, send: Send) -> None:
@@ -171,9 +184,11 @@ def install(app: FastAPI, routes: RouteTable) -> None:
     An exception nobody foresaw is answered by ``AccessMiddleware``, which has the request's trace.
     """
 
-    async def on_domain_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, DomainError)
-        return problem_response(error, request.scope)
+    async def on_known_error(request: Request, error: Exception) -> Response:
+        response = known_response(error, request.scope)
+        if response is None:
+            raise error
+        return response
 
     async def on_validation_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -183,17 +198,7 @@ def install(app: FastAPI, routes: RouteTable) -> None:
         assert isinstance(error, HTTPException)
         return _http_error(error, request, routes)
 
-    async def on_database_error(request: Request, error: Exception) -> Response:
-        """The database is away: nobody's request is wrong, and trying again soon is right."""
-        if isinstance(error, DBAPIError) and not _is_away(error):
-            raise error
-        log.warning("database.away", error=str(error))
-        return problem_response(
-            Unavailable("The database cannot be reached now", headers={"retry-after": "2"}), request.scope
-        )
-
-    app.add_exception_handler(DomainError, on_domain_error)
-    for away in (DBAPIError, PoolTimeout, DatabaseAway):
-        app.add_exception_handler(away, on_database_error)
+    for known in (DomainError, *_OF_DATABASE):
+        app.add_exception_handler(known, on_known_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_error)

@@ -28,7 +28,7 @@ class SqlObjects:
     async def among(self, paths: Sequence[str]) -> Mapping[str, StoredObject]:
         wanted = sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text)))
         rows = await self._conn.execute(sa.select(objects).where(objects.c.path == wanted))
-        return {row.path: stored_object(row) for row in rows}
+        return {row.path: stored_object(row._asdict()) for row in rows}
 
     async def retained(self, path: str) -> Sequence[StoredObject]:
         rows = await self._conn.execute(
@@ -37,7 +37,7 @@ class SqlObjects:
                 sa.or_(objects.c.metadata.has_key(PERIOD), objects.c.metadata.has_key(HOLD)),
             )
         )
-        return [stored_object(row) for row in rows]
+        return [stored_object(row._asdict()) for row in rows]
 
     async def checksums(self, paths: Sequence[str]) -> Mapping[str, str]:
         rows = await self._conn.execute(
@@ -95,7 +95,7 @@ class SqlObjects:
 
     async def _one(self, condition: sa.ColumnElement[bool]) -> StoredObject | None:
         row = (await self._conn.execute(sa.select(objects).where(condition))).one_or_none()
-        return None if row is None else stored_object(row)
+        return None if row is None else stored_object(row._asdict())
 
 
 def at_or_below(column: sa.Column[str], path: str) -> sa.ColumnElement[bool]:
@@ -122,18 +122,18 @@ def _values(stored: StoredObject) -> dict[str, Any]:
     }
 
 
-def stored_object(row: sa.Row[Any]) -> StoredObject:
+def stored_object(row: Mapping[str, Any]) -> StoredObject:
     return StoredObject(
-        object_id=row.object_id,
-        path=row.path,
-        object_type=ObjectType(row.object_type),
-        mimetype=row.mimetype,
-        encoding=row.encoding,
-        metadata=row.metadata,
-        groups=tuple(row.groups),
-        sha256=row.sha256,
-        created_at=row.created_at,
-        association_time=row.association_time,
-        domain=row.domain,
-        partial=row.partial,
+        object_id=row["object_id"],
+        path=row["path"],
+        object_type=ObjectType(row["object_type"]),
+        mimetype=row["mimetype"],
+        encoding=row["encoding"],
+        metadata=row["metadata"],
+        groups=tuple(row["groups"]),
+        sha256=row["sha256"],
+        created_at=row["created_at"],
+        association_time=row["association_time"],
+        domain=row["domain"],
+        partial=row["partial"],
     )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import sqlalchemy as sa
-from indigo_kernel.db.engine import reading
-from sqlalchemy.ext.asyncio import AsyncEngine
+from asyncpg import Record
+from indigo_kernel.db.reader import Reader
 
 from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.db.objects import stored_object
@@ -16,16 +14,16 @@ from indigo_qos_gateway.application.row_ports import Seen
 from indigo_qos_gateway.domain.paths import ROOT, lineage, parent
 
 # The containers of all paths travel in one array, each with the number of its path.
-_FIND = sa.text(
+_FIND = (
     "SELECT o.*,"
     " (SELECT object_id FROM objects WHERE path = asked.parent) AS parent_id,"
-    " (SELECT target_class FROM unnest(CAST(:numbers AS int[]), CAST(:lineage AS text[])) AS above (number, path)"
+    " (SELECT target_class FROM unnest(CAST($3 AS int[]), CAST($4 AS text[])) AS above (number, path)"
     "  JOIN transitions t ON t.path = above.path AND t.state IN ('SUBMITTED', 'STARTED')"
     "  WHERE above.number = asked.number ORDER BY length(t.path) DESC LIMIT 1) AS moving_to,"
     " (SELECT array_agg(substr(path, length(parent) + CASE parent WHEN '/' THEN 1 ELSE 2 END)"
     "  || CASE kind WHEN 'reference' THEN '?' ELSE '' END) FROM nodes WHERE parent = asked.path) AS nodes,"
     " (SELECT to_json(t) FROM transfers t WHERE t.path = asked.path AND t.stage <> 'copied') AS transfer"
-    " FROM unnest(CAST(:paths AS text[]), CAST(:parents AS text[]))"
+    " FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]))"
     " WITH ORDINALITY AS asked (path, parent, number)"
     " JOIN objects o ON o.path = asked.path"
 )
@@ -34,8 +32,8 @@ _FIND = sa.text(
 class SqlViews:
     """Implements ``application.row_ports.Views``. What many ask for at the same time is one statement."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = reading(engine)
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
         self._found = Coalesced(self._find)
 
     async def find(self, path: str) -> Seen | None:
@@ -44,23 +42,20 @@ class SqlViews:
     async def _find(self, paths: Sequence[str]) -> list[Seen | Exception | None]:
         distinct = list(dict.fromkeys(paths))
         above = [(number, each) for number, path in enumerate(distinct, 1) for each in lineage(path)]
-        async with self._engine.connect() as conn:
-            rows = await conn.execute(
-                _FIND,
-                {
-                    "paths": distinct,
-                    "parents": [parent(path) for path in distinct],
-                    "numbers": [number for number, _ in above],
-                    "lineage": [each for _, each in above],
-                },
-            )
-            found = {row.path: row for row in rows}
+        rows = await self._reader.fetch(
+            _FIND,
+            distinct,
+            [parent(path) for path in distinct],
+            [number for number, _ in above],
+            [each for _, each in above],
+        )
+        found = {row["path"]: row for row in rows}
         return [_seen(path, found.get(path)) for path in paths]
 
 
-def _seen(path: str, row: sa.Row[Any] | None) -> Seen | None:
-    if row is None or (row.parent_id is None and path != ROOT):
+def _seen(path: str, row: Record | None) -> Seen | None:
+    if row is None or (row["parent_id"] is None and path != ROOT):
         return None
-    above = None if path == ROOT else row.parent_id
-    transfer = transfer_of(row.transfer) if row.transfer else None
-    return Seen(stored_object(row), above, row.moving_to, row.nodes or (), transfer)
+    above = None if path == ROOT else row["parent_id"]
+    transfer = transfer_of(row["transfer"]) if row["transfer"] else None
+    return Seen(stored_object(dict(row)), above, row["moving_to"], row["nodes"] or (), transfer)
