@@ -111,6 +111,26 @@ async def test_what_is_in_it_is_shown_to_members_and_operators(start_qos, mounts
             assert (await qos.http.delete("/closed/a", headers=headers)).status_code == status
 
 
+@pytest.mark.parametrize("scope", ["operator", "service"])
+async def test_who_is_no_member_changes_nothing_in_it_with_any_scope(start_qos, mounts_file, scope):
+    async with start_qos(mounts_file=mounts_file) as qos:
+        await qos.http.put("/closed/a", content=b"1", headers=as_member(qos))
+        eve = as_member(qos, scope, "qos:change", "storage.modify:/", who="eve", groups=[])
+        body = {"path": "/closed/a", "target_class": "Large"}
+        asked = await qos.http.post("/api/transitions", json=body, headers=eve)
+        assert asked.status_code == 403, asked.text
+        made = await qos.http.post("/api/transitions", json=body, headers=as_member(qos, "qos:change"))
+        assert made.status_code == 202, made.text
+        cancel = f"/api/transitions/{made.json()['transition_id']}/cancel"
+        assert (await qos.http.post(cancel, headers=eve)).status_code == 403
+        wish = {"targets": ["/closed/a"], "target_class": "Large"}
+        assert (await qos.http.post("/api/transitions/bulk", json=wish, headers=eve)).status_code == 403
+        for method, content in (("PUT", b"2"), ("DELETE", None)):
+            answer = await qos.http.request(method, "/closed/a", content=content, headers=eve)
+            assert answer.status_code == 403, answer.text
+        assert (await qos.http.post(cancel, headers=as_member(qos, "qos:change"))).status_code == 202
+
+
 async def test_the_rest_of_the_tree_is_as_it_was(start_qos, mounts_file):
     async with start_qos(mounts_file=mounts_file) as qos:
         await qos.store("/open", b"1")

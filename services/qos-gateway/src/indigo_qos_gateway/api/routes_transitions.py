@@ -61,7 +61,7 @@ async def create_transition(request: Request, here: Here, who: Who, body: Transi
     """
     who.require(Scope.QOS_CHANGE)
     path = _path(body.path)
-    here.access.check_see(who, [path])
+    here.access.check_transitions(who, [path])
     target_class = _target_class(here, path, body)
 
     async with here.gateway.work() as work:
@@ -103,7 +103,7 @@ async def cancel_running_transition(here: Here, who: Who, transition_id: str) ->
     """Stop a transition (needs `qos:change`). What moved already stays there; every object stays readable."""
     who.require(Scope.QOS_CHANGE)
     async with here.gateway.work() as work:
-        here.access.check_see(who, [(await get_transition(work, transition_id)).path])
+        here.access.check_transitions(who, [(await get_transition(work, transition_id)).path])
         transition = await cancel_transition(work, transition_id, who.actor)
     return transition.snapshot()
 
