@@ -84,9 +84,16 @@ async def test_each_kind_goes_to_its_registrar(pid, record):
 async def test_many_dois_are_a_few_deposits(pid, record):
     await publish(pid, record, [f"p{n}" for n in range(150)])
     await gather(pid)
+    told: list[str] = []
+
+    @sa.event.listens_for(pid.runtime.database.engine.sync_engine, "before_cursor_execute")
+    def note(_connection, _cursor, statement: str, *_others: object) -> None:
+        told.append(statement)
+
     waiting = (await pid.http.get("/api/dois?status=pending", headers=pid.auth("operator"))).json()["items"]
     assert all("waits for the next deposit" in one["reason"] and one["next_try_at"] for one in waiting)
     await pid.work_off()
+    assert len([one for one in told if one.startswith(("INSERT INTO crossref_dep", "UPDATE crossref_dep"))]) == 2
     seen = await pid.doi("p0")
     assert "Crossref has received it" in seen["reason"] or "waits for the next" in seen["reason"]
     await pid.settle()
@@ -214,6 +221,11 @@ async def test_an_error_of_ours_is_told_and_can_be_tried_again(pid, record):
     await gather(pid)
     await rows(pid, "UPDATE crossref_deposits SET record = '<broken'")
     await pid.settle()
+    assert await rows(pid, "SELECT 1 FROM crossref_deposits WHERE batch_id IS NOT NULL") == []  # not sent
+    # What is over waits for nothing: the next deposit has no part of it.
+    await publish(pid, record, ["c"])
+    await pid.settle()
+    assert (await pid.doi("c"))["status"] == "done"
     for name in "ab":
         seen = await pid.doi(name)
         assert seen["status"] == "failed"

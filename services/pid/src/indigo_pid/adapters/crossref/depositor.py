@@ -86,8 +86,7 @@ class Depositor:
                     await _end(work, replace(deposit, outcome=Outcome.REFUSED, message=reason))
                 await work.deposits.end(batch)
             for deposit in await work.deposits.waiting(job.key, limit=None):
-                # It is over, and in no batch: whatever the error was, it was not sent.
-                await _end(work, replace(deposit, batch_id="", outcome=Outcome.REFUSED, message=reason))
+                await _end(work, replace(deposit, outcome=Outcome.REFUSED, message=reason))
 
     async def _send_all(self, lane: str) -> None:
         while (batch := await self._to_send(lane)) is not None:
@@ -118,8 +117,7 @@ class Depositor:
         )
         batch = Batch(batch_id, lane, timestamp, next_at=work.now)
         await work.deposits.add_batch(batch, document)
-        for one in chosen:
-            await work.deposits.save(replace(one, batch_id=batch_id, timestamp=timestamp))
+        await work.deposits.put_into(batch, chosen)
         return batch
 
     async def _send(self, batch: Batch) -> None:

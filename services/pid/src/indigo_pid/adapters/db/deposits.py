@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from indigo_kernel.db.uow import UnitOfWork
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_pid.adapters.db.tables import crossref_batches as batches
@@ -92,12 +92,20 @@ class SqlDeposits:
         """Those of a lane that are in no batch, locked; those that go into the smallest batches first."""
         statement = (
             sa.select(deposits)
-            .where(deposits.c.lane == lane, deposits.c.batch_id.is_(None))
+            .where(deposits.c.lane == lane, deposits.c.batch_id.is_(None), deposits.c.outcome.is_(None))
             .order_by(deposits.c.most, deposits.c.doi)
             .limit(limit)
             .with_for_update()
         )
         return [_deposit(row) for row in await self._conn.execute(statement)]
+
+    async def put_into(self, batch: Batch, members: Sequence[Deposit]) -> None:
+        """Note that the records of ``members`` are in the batch."""
+        await self._conn.execute(
+            sa.update(deposits)
+            .where(deposits.c.doi == sa.any_(sa.literal([one.doi for one in members], ARRAY(sa.Text))))
+            .values(batch_id=batch.batch_id, timestamp=batch.timestamp)
+        )
 
     async def of_batch(self, batch_id: str) -> Sequence[Deposit]:
         """The deposits whose newest record is in the batch, locked."""
