@@ -67,6 +67,17 @@ async def test_bad_credentials_are_refused_where_none_are_needed(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    ("basic", "schemes"), [(True, "schemes Bearer and Basic are"), (False, "scheme Bearer is")]
+)
+async def test_another_scheme_is_told_which_are_in_use(
+    basic: bool, schemes: str, app: FastAPI, browser: httpx.AsyncClient, verifier: TokenVerifier
+) -> None:
+    app.state.authenticator = Authenticator(verifier, basic=basic)
+    answer = await browser.get("/whoami", headers={"authorization": "Digest a"})
+    assert (answer.status_code, answer.json()["detail"]) == (401, f"Only the {schemes} in use here")
+
+
 async def test_the_schemes_are_in_the_openapi_document(app: FastAPI) -> None:
     document = app.openapi()
     openapi.secure(document, app.routes)

@@ -93,7 +93,8 @@ async def authenticate(connection: HTTPConnection) -> Principal:
             return await authenticator.bearer(credential.strip())
         case "basic" if authenticator.allows_basic:
             return await authenticator.basic(credential.strip())
-    raise Unauthenticated("Only the Bearer scheme is known here")
+    known = "schemes Bearer and Basic are" if authenticator.allows_basic else "scheme Bearer is"
+    raise Unauthenticated(f"Only the {known} in use here")
 
 
 async def principal(request: Request) -> Principal:
