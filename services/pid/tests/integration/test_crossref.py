@@ -274,7 +274,7 @@ async def test_drift_is_mended_by_a_deposit(pid, record):
     await rows(pid, "DELETE FROM sandbox_works WHERE doi = :doi", doi=b)
     await rows(
         pid,
-        "INSERT INTO sandbox_works VALUES ('10.5555/other', 1, 'https://x.org', 't', 'dataset', 1, now(), now())",
+        "INSERT INTO sandbox_works VALUES ('10.5555/other', 1, 'https://x.org', 't', 'dataset', 1, now())",
     )
     found = {(one["doi"], one["registrar"], one["difference"]) for one in (await drift(pid))["items"]}
     assert found == {

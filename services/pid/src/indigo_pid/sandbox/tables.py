@@ -41,7 +41,6 @@ def sandbox_tables(metadata: sa.MetaData) -> SandboxTables:
         sa.Column("contents", sa.LargeBinary, nullable=False),
         sa.Column("polls", sa.BigInteger, nullable=False, comment="how often its result was asked for"),
         sa.Column("result", sa.Text, comment="the report, once it is processed"),
-        sa.Column("received", Instant, nullable=False),
         sa.Index("ix_sandbox_submissions_file_name", "file_name", "id"),
     )
     works = sa.Table(
@@ -53,7 +52,6 @@ def sandbox_tables(metadata: sa.MetaData) -> SandboxTables:
         sa.Column("title", sa.Text, nullable=False),
         sa.Column("type", sa.Text, nullable=False),
         sa.Column("deposits", sa.BigInteger, nullable=False, comment="how often it was written"),
-        sa.Column("created", Instant, nullable=False),
         sa.Column("deposited", Instant, nullable=False),
     )
     return SandboxTables(dois, submissions, works)

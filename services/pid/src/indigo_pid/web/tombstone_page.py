@@ -12,7 +12,7 @@ from indigo_ui.negotiation import wants_page
 from indigo_pid.application.describe import Description
 from indigo_pid.citation.formats import formats_for
 from indigo_pid.citation.subject import main_title
-from indigo_pid.web.told import Replacement, ToldTombstone
+from indigo_pid.web.told import ToldTombstone
 
 
 def tombstone_answer(
@@ -40,7 +40,6 @@ def tombstone_answer(
             "identifier": identifier,
             "tombstone": told,
             "versions": None if identifier.concept is None else f"{base_url}{identifier.concept}",
-            "replacement": Replacement.of(identifier),
             "record": record,
             "creators": [] if record or resource is None else resource.creators,
             "formats": [

@@ -39,7 +39,7 @@ class Desk:
         self.now = now
 
     async def receive(self, file_name: str, contents: bytes) -> None:
-        values = {"file_name": file_name, "contents": contents, "polls": 0, "received": self.now}
+        values = {"file_name": file_name, "contents": contents, "polls": 0}
         await self._conn.execute(insert(_submissions).values(values))
 
     async def submission(self, file_name: str) -> Submission | None:
@@ -87,7 +87,7 @@ class Desk:
         values = {"timestamp": timestamp, "url": work.url, "title": work.title, "type": work.type}
         await self._conn.execute(
             insert(_works)
-            .values(doi=work.doi, deposits=1, created=self.now, deposited=self.now, **values)
+            .values(doi=work.doi, deposits=1, deposited=self.now, **values)
             .on_conflict_do_update(
                 index_elements=[_works.c.doi],
                 set_={**values, "deposits": _works.c.deposits + 1, "deposited": self.now},
