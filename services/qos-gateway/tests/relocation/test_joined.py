@@ -148,3 +148,21 @@ async def test_objects_of_a_back_end_that_is_gone_are_out_of_reach_and_not_forgo
     two["rules_file"].write_text(rules)
     async with start_qos(**two, keep=True) as qos:
         assert (await qos.cdmi("/f"))["capabilitiesURI"] == FAR
+
+
+async def test_where_a_back_end_is_mounted_nothing_is_moved_or_deleted(start_qos, two, kept):
+    async with start_qos(**two) as qos:
+        await qos.store("/far/own", b"own")
+        await qos.store("/far/box/f", DATA)
+        await qos.bring("/far/box/f", "posix.DiskOnly")
+        before = kept()
+        assert (await qos.http.delete("/far/", headers=qos.auth())).status_code == 409
+        headers = qos.auth() | {"content-type": "application/cdmi-container"}
+        moved = await qos.http.put("/else/", content='{"move": "/far/"}', headers=headers)
+        assert moved.status_code == 409
+        await qos.work_off()
+        assert kept() == before
+        assert (await qos.http.get("/else/")).status_code == 404
+        assert await qos.rows("SELECT * FROM transfers") == []
+        assert (await qos.http.get("/far/own", headers=qos.auth() | {"accept": "text/csv"})).content == b"own"
+        assert (await qos.http.delete("/far/own", headers=qos.auth())).status_code == 204

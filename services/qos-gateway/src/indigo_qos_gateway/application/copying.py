@@ -28,7 +28,7 @@ from indigo_qos_gateway.application.objects import Change, Gateway, View
 from indigo_qos_gateway.application.transitions import moving
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
 from indigo_qos_gateway.domain.notification import COPIED, RENAMED
-from indigo_qos_gateway.domain.paths import ROOT, below, join
+from indigo_qos_gateway.domain.paths import below, join
 from indigo_qos_gateway.domain.retention import check_untouched
 from indigo_qos_gateway.domain.storage import ObjectType, Status
 from indigo_qos_gateway.domain.transfer import Transfer, TransferKind, TransferStage
@@ -196,8 +196,8 @@ async def _checked(gateway: Gateway, kind: TransferKind, source: str, path: str)
     if below(path, source):
         raise Conflict(f"{path} is in {source}")
     if kind is TransferKind.MOVE:
-        if source == ROOT:
-            raise BadRequest("The root container cannot be moved")
+        if gateway.mounts.at(source).prefix == source:
+            raise Conflict(f"A back-end is mounted at {source}; that cannot be moved")
         async with gateway.work() as work:
             if await moving(work, source):
                 raise Busy(source)

@@ -207,7 +207,13 @@ class Gateway:
             return await self._noted(work, await self._view(work, status, ()), before, actor)
 
     async def delete(self, path: str, actor: Actor | None) -> None:
-        """Remove an object, or a container with everything in it. Raises ``ObjectNotFound`` or ``Busy``."""
+        """Remove an object, or a container with everything in it. Raises ``ObjectNotFound`` or ``Busy``.
+
+        Where a back-end is mounted it is ``Conflict``.
+        """
+        mount = self.mounts.at(path)
+        if mount.prefix == path:
+            raise Conflict(f"A back-end is mounted at {path}; only what is in it can be removed")
         await self._check_not_moving(path)
         async with self.work() as work:
             if await work.transfers.making(path):
@@ -215,7 +221,6 @@ class Gateway:
             for each in await work.objects.retained(path):
                 check_untouched(each.path, each.metadata, work.now)
             gone = await work.objects.find(path)
-        mount = self.mounts.at(path)
         await mount.backend.delete(mount.inner(path))
         async with self.work() as work:
             await work.objects.forget(path)
