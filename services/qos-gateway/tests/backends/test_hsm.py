@@ -22,7 +22,7 @@ from indigo_qos_gateway.adapters.http.credentials import HeaderAuth
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.http.webdav import WebDav
 from indigo_qos_gateway.domain.errors import StorageDamage
-from indigo_qos_gateway.domain.storage import StepState
+from indigo_qos_gateway.domain.storage import Progress, StepState
 from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked
 from indigo_testing.fakes.dcache import DCache
 from indigo_testing.fakes.library import Library
@@ -63,7 +63,12 @@ class System:
 def dcache_system(system, directory):
     system.library.moves = False
     fake = DCache(system.library)
-    return fake, "dCache", TAPE_IS_KEPT, lambda remote: dcache.DCacheManager(remote, HOST + "/api/v1", "/vo")
+    return (
+        fake,
+        "dCache",
+        TAPE_IS_KEPT,
+        lambda remote: dcache.DCacheManager(remote, HOST + "/api/v1", "/vo", together_seconds=0.01),
+    )
 
 
 def tape_system(system, directory):
@@ -165,6 +170,48 @@ class TestDCache(HsmContract):
         await backend.write("/file", chunked(DATA))
         system.fake.qos["/vo/file"] = "tape"
         assert (await backend.status("/file")).storage_class == "DiskOnly"
+
+    async def asked_together(self, backend, paths, target):
+        """The handles of changes that are asked for at the same time."""
+        for path in paths:
+            await backend.write(path, chunked(DATA))
+        for each in backend._manager._rounds.values():
+            each.seconds = 1.0  # until all have asked
+        return await asyncio.gather(*(backend.start(path, target) for path in paths))
+
+    async def test_changes_asked_for_together_are_one_request_with_a_state_for_each(self, backend, system):
+        paths = [f"/run/{number}" for number in range(7)]
+        (request,) = set(await self.asked_together(backend, paths, "DiskAndTape"))
+        (bulk,) = system.fake.requests.values()
+        assert sorted(each["target"] for each in bulk["targets"]) == ["/vo" + path for path in paths]
+        system.fake.page = 3
+        await system.backend._files._tree.delete("/run/5")
+        system.transport.requests.clear()
+        progress = dict(
+            zip(paths, await asyncio.gather(*(backend.poll(path, request, 5) for path in paths)), strict=True)
+        )
+        assert progress.pop("/run/5") == Progress(StepState.FAILED, "No such file")
+        assert {each.state for each in progress.values()} == {StepState.DONE}
+        looks = [each.url for each in system.transport.requests if "bulk-requests" in each.url.path]
+        assert {each.params["offset"] for each in looks} == {"0", "4", "7"}
+        assert len(looks) <= 3 * 4, "a look tells everyone who waits"
+
+    async def test_different_targets_are_different_requests(self, backend, system):
+        targets = {"/a": "DiskAndTape", "/b": "TapeOnly"}
+        for path in targets:
+            await backend.write(path, chunked(DATA))
+        done = await asyncio.gather(*(bring(backend, path, target) for path, target in targets.items()))
+        assert {each.state for each in done} == {StepState.DONE}
+        assert {path: (await backend.status(path)).storage_class for path in targets} == targets
+        assert len(system.fake.requests) == 2
+
+    async def test_who_is_cancelled_costs_the_others_of_a_request_another_start(self, backend):
+        first, other = "/first", "/other"
+        (request,) = set(await self.asked_together(backend, [first, other], "DiskAndTape"))
+        await backend.cancel(first, request)
+        assert (await backend.poll(other, request, 5)).state is StepState.UNKNOWN
+        assert (await bring(backend, other, "DiskAndTape")).state is StepState.DONE
+        assert (await backend.status(first)).storage_class == "DiskOnly"
 
     async def test_the_checksum_stays_known_on_tape(self, backend):
         content = await backend.write("/file", chunked(DATA))

@@ -1,10 +1,10 @@
-"""Files that are asked for one by one are carried in rounds, and nobody waits for one that is over."""
+"""What is asked for one by one is carried in rounds, and nobody waits for one that is over."""
 
 import asyncio
 from pathlib import Path
 
 import pytest
-from indigo_qos_gateway.adapters.mounted.rounds import Rounds
+from indigo_qos_gateway.adapters.rounds import Rounds
 
 A, B = Path("/a"), Path("/b")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
@@ -22,8 +21,8 @@ _API = "/api/v1/"
 class DCache:
     """An ASGI application: ``/api/v1`` is the frontend, everything else the door.
 
-    A change of quality takes one look at its bulk request; ``lies`` makes it a success that did nothing, and
-    ``held`` makes it wait for ``let_go``.
+    A change of quality takes one look at its bulk request, to the last page of so many targets; ``lies`` makes it
+    a success that did nothing, and ``held`` makes it wait for ``let_go``.
     """
 
     def __init__(self, library: Library) -> None:
@@ -31,6 +30,7 @@ class DCache:
         self.lies = self.held = False
         self.channels = Channels()
         self.fails_with: str | None = None
+        self.page = 10_000
         self.requests: dict[str, dict[str, Any]] = {}
         self.qos: dict[str, str] = {}
         self.policies: dict[str, dict[str, Any]] = {}
@@ -50,20 +50,16 @@ class DCache:
             return await self.channels.answer(rest.removeprefix("channels").strip("/"), request)
         body = json.loads(await request.body() or b"null")
         match request.method, room:
-            case "GET", "user":
-                return JSONResponse({"status": "AUTHENTICATED", "uid": 1000, "username": "indigo"})
             case "GET", "namespace":
                 return self._namespace("/" + rest.strip("/"), request.query_params)
             case "POST", "namespace":
-                return self._act("/" + rest.strip("/").removesuffix("/xattr"), body, rest)
-            case "DELETE", "namespace":
-                return self._delete("/" + rest.strip("/"))
+                return self._act("/" + rest.strip("/"), body)
             case "GET", "qos-policy":
                 return self._policy(rest)
             case "POST", "bulk-requests":
                 return self._submit(body, request)
             case "GET", "bulk-requests":
-                return self._bulk(rest)
+                return self._bulk(rest, int(request.query_params.get("offset", "0")))
             case "PATCH", "bulk-requests":
                 return self._cancel(rest, body)
         return _error(404, "Not Found")
@@ -109,37 +105,14 @@ class DCache:
             found["extendedAttributes"] = dict(flags.attributes)
         return found
 
-    def _act(self, name: str, body: dict[str, Any], raw: str) -> Response:
-        if raw.endswith("/xattr"):
-            body = {"action": "set-xattr", "attributes": body}
-        path = self.library.path(name)
-        if not path.exists():
+    def _act(self, name: str, body: dict[str, Any]) -> Response:
+        flags = self.library.at(name)
+        if flags is None:
             return _error(404, "Not Found")
-        match body.get("action"):
-            case "set-xattr":
-                flags = self.library.at(name)
-                assert flags is not None
-                flags.attributes |= body["attributes"]
-            case "mkdir":
-                (path / body["name"]).mkdir()
-            case "qos":
-                self._change(name, body["target"])
-            case other:
-                return _error(400, f"Unknown action: {other}")
+        if body.get("action") != "set-xattr":
+            return _error(400, f"Unknown action: {body.get('action')}")
+        flags.attributes |= body["attributes"]
         return JSONResponse({"status": "success"}, 201)
-
-    def _delete(self, name: str) -> Response:
-        path = self.library.path(name)
-        if not path.exists():
-            return _error(404, "Not Found")
-        if path.is_dir():
-            if any(path.iterdir()):
-                return _error(400, "Directory not empty")
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-            self.library.flags.pop(name, None)
-        return JSONResponse({"status": "success"})
 
     def _submit(self, body: dict[str, Any], request: Request) -> Response:
         identifier = str(uuid4())
@@ -161,12 +134,16 @@ class DCache:
         address = str(request.url.replace(path=f"{_API}bulk-requests/{identifier}", query=""))
         return Response(status_code=201, headers={"request-url": address})
 
-    def _bulk(self, identifier: str) -> Response:
+    def _bulk(self, identifier: str, offset: int) -> Response:
         found = self.requests.get(identifier)
         if found is None:
             return _error(404, "Not Found")
         shown = json.loads(json.dumps({k: v for k, v in found.items() if k not in {"activity", "arguments"}}))
-        if found["status"] == "QUEUED" and not self.held:
+        following = [each for each in shown["targets"] if each["id"] >= offset]
+        shown["targets"] = following[: self.page]
+        if len(following) > self.page:
+            shown["nextId"] = following[self.page]["id"]
+        elif found["status"] == "QUEUED" and not self.held:
             self._complete(found)
         return JSONResponse(shown)
 
@@ -195,8 +172,6 @@ class DCache:
             target |= {"state": "FAILED", "errorType": "CacheException", "errorMessage": self.fails_with}
         elif request["activity"] == "PIN":
             flags.disk = flags.pinned = True
-        elif request["activity"] == "UNPIN":
-            flags.pinned = False
         elif not self.lies:
             arguments = request["arguments"]
             self.policy_of.pop(target["target"], None)
@@ -212,8 +187,6 @@ class DCache:
         self._change(name, "disk" if media == {"DISK"} else "tape" if media == {"HSM"} else "disk+tape")
 
     def _policy(self, rest: str) -> Response:
-        if not rest:
-            return JSONResponse(list(self.policies))
         if rest.startswith("path/"):
             name = "/" + rest.removeprefix("path/").strip("/")
             if not self.library.path(name).exists():
@@ -239,7 +212,8 @@ class DCache:
         if found["status"] != "COMPLETED":
             found["status"] = "CANCELLED"
             for each in found["targets"]:
-                each["state"] = "CANCELLED"
+                if each["state"] != "COMPLETED":
+                    each["state"] = "CANCELLED"
         return Response(status_code=200)
 
 

@@ -5,7 +5,10 @@ Source: dCache User Guide, "Frontend" (``namespace``, ``bulk-requests`` with the
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -14,10 +17,12 @@ from indigo_contracts.qos import Locality
 from indigo_kernel.problems import Unavailable
 
 from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_IS_KEPT, TAPE_ONLY, UNKNOWN, Ways
+from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.hsm.backend import CLASS_OF, Seen
 from indigo_qos_gateway.adapters.hsm.dcache_events import DCacheEvents
 from indigo_qos_gateway.adapters.hsm.dcache_policies import STATE, Policies
 from indigo_qos_gateway.adapters.http.remote import Remote
+from indigo_qos_gateway.adapters.rounds import Rounds
 from indigo_qos_gateway.domain.storage import Content, Progress, StepState
 
 
@@ -38,14 +43,26 @@ _LOCALITY = {
     "NONE": Locality.NONE,
 }
 _SHA256 = "indigo.sha256"
+_MOST = 1000
+"""Targets of one bulk request."""
+
 _LONGEST_ERROR = 500
 _OVER = {"FAILED": StepState.FAILED, "CANCELLED": StepState.UNKNOWN, "SKIPPED": StepState.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class _Bulk:
+    """A bulk request, and what dCache says of its targets by their paths."""
+
+    status: str
+    targets: Mapping[str, dict[str, Any]]
 
 
 class DCacheManager:
     """Implements ``Manager``. ``url`` ends with ``/api/v1``; ``base`` is where the tree is in the namespace.
 
-    ``events`` are closed with it. A file whose bytes are where its policy has them is of the policy's class.
+    Changes that are asked for within ``together_seconds`` are one request. ``events`` are closed with it. A file
+    whose bytes are where its policy has them is of the policy's class.
     """
 
     def __init__(
@@ -55,12 +72,19 @@ class DCacheManager:
         base: str,
         events: DCacheEvents | None = None,
         policies: Collection[str] = (),
+        *,
+        together_seconds: float = 0.1,
     ) -> None:
         self._policies = Policies(remote, url, policies)
         self._remote = remote
         self._events = events
         self._url = url.rstrip("/")
         self._base = base.rstrip("/")
+        self._rounds = {
+            target: Rounds(partial(self._submit, target), together_seconds, most=_MOST)
+            for target in (*_QOS, *policies)
+        }
+        self._looks = Coalesced(self._look)
 
     async def seen(self, path: str) -> Seen:
         found = await self._namespace(path, "locality=true&qos=true&xattr=true", path)
@@ -81,12 +105,15 @@ class DCacheManager:
         return Seen(name, locality, recalling, known)
 
     async def start(self, path: str, target: str, seen: Seen) -> str | None:  # noqa: ARG002 - dCache knows
+        return await self._rounds[target].join(path)
+
+    async def _submit(self, target: str, paths: Sequence[str]) -> str:
         response = await self._remote.send(
             "POST",
             f"{self._url}/bulk-requests",
             json={
                 "activity": "UPDATE_QOS",
-                "target": [self._base + path],
+                "target": [self._base + path for path in paths],
                 "arguments": {"targetQos": _QOS[target]} if target in _QOS else {"qosPolicy": target},
                 "expandDirectories": "NONE",
                 "clearOnSuccess": False,
@@ -100,24 +127,14 @@ class DCacheManager:
         return str(request)
 
     async def poll(self, path: str, request: str) -> Progress:
-        offset = 0
-        while offset >= 0:
-            address = f"{self._url}/bulk-requests/{quote(request, safe='')}?offset={offset}"
-            response = await self._remote.send("GET", address, also={404})
-            if response.status_code == httpx.codes.NOT_FOUND:
-                return Progress(StepState.UNKNOWN)
-            found = self._remote.document(response)
-            for each in _targets(found):
-                if each.get("target") in {self._base + path, path}:
-                    return _progress(str(found.get("status")), each)
-            following = found.get("nextId", -1)
-            # One that does not go forward would be read for ever.
-            offset = following if isinstance(following, int) and following > offset else -1
-        if found.get("status") in {"CANCELLED", "CANCELLING"}:
+        bulk = await self._looks.get(request)
+        if bulk is None:
             return Progress(StepState.UNKNOWN)
-        return Progress(StepState.DONE if found.get("status") == "COMPLETED" else StepState.RUNNING)
+        target = bulk.targets.get(self._base + path) or bulk.targets.get(path) or {}
+        return _progress(bulk.status, target)
 
-    async def cancel(self, path: str, request: str) -> None:  # noqa: ARG002 - a request has one path
+    async def cancel(self, path: str, request: str) -> None:  # noqa: ARG002 - dCache cancels whole requests
+        """The other files in the request are unknown then, and are asked for again."""
         address = f"{self._url}/bulk-requests/{quote(request, safe='')}"
         await self._remote.send("PATCH", address, json={"action": "cancel"}, also={400, 404})
 
@@ -138,6 +155,7 @@ class DCacheManager:
         )
 
     async def close(self) -> None:
+        await asyncio.gather(*(each.close() for each in self._rounds.values()))
         if self._events is not None:
             await self._events.close()
         await self._remote.close()
@@ -149,6 +167,33 @@ class DCacheManager:
             raise Unavailable(f"{self._remote.name} says nothing about what is at {path}")
         return found
 
+    async def _look(self, requests: Sequence[str]) -> list[_Bulk | Exception | None]:
+        """What became of bulk requests: one look tells everyone who waits for a file of it."""
+        found: dict[str, _Bulk | Exception | None] = {}
+        for request in dict.fromkeys(requests):
+            try:
+                found[request] = await self._bulk(request)
+            except Unavailable as error:
+                found[request] = error
+        return [found[request] for request in requests]
+
+    async def _bulk(self, request: str) -> _Bulk | None:
+        """A bulk request with all its targets; ``None`` when there is no such request."""
+        targets: dict[str, dict[str, Any]] = {}
+        offset = 0
+        while True:
+            address = f"{self._url}/bulk-requests/{quote(request, safe='')}?offset={offset}"
+            response = await self._remote.send("GET", address, also={404})
+            if response.status_code == httpx.codes.NOT_FOUND:
+                return None
+            found = self._remote.document(response)
+            targets |= {str(each.get("target")): each for each in _targets(found)}
+            following = found.get("nextId", -1)
+            # One that does not go forward would be read for ever.
+            if not isinstance(following, int) or following <= offset:
+                return _Bulk(str(found.get("status")), targets)
+            offset = following
+
     def _escaped(self, path: str) -> str:
         return quote((self._base + path).strip("/"), safe="")
 
@@ -159,10 +204,10 @@ def _targets(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _progress(status: str, target: dict[str, Any]) -> Progress:
-    state = str(target.get("state"))
+    state = str(target.get("state", status))
     if state in _OVER:
         error = str(target.get("errorMessage") or target.get("errorType") or state)
         return Progress(_OVER[state], error[:_LONGEST_ERROR])
-    if status in {"CANCELLED", "CANCELLING"}:
-        return Progress(StepState.UNKNOWN)
-    return Progress(StepState.DONE if state == "COMPLETED" else StepState.RUNNING)
+    if state == "COMPLETED":
+        return Progress(StepState.DONE)
+    return Progress(StepState.UNKNOWN if status in {"CANCELLED", "CANCELLING"} else StepState.RUNNING)

@@ -23,7 +23,7 @@ from indigo_kernel.problems import Unavailable
 from indigo_qos_gateway.adapters.classes import UNKNOWN, Place, interchangeable
 from indigo_qos_gateway.adapters.commands import Commands, file_list
 from indigo_qos_gateway.adapters.hsm.backend import Seen
-from indigo_qos_gateway.adapters.mounted.rounds import Rounds
+from indigo_qos_gateway.adapters.rounds import Rounds
 from indigo_qos_gateway.adapters.threads import Threads
 from indigo_qos_gateway.domain.errors import StorageDamage
 from indigo_qos_gateway.domain.storage import Attribute, StorageClass

@@ -27,7 +27,7 @@ from indigo_qos_gateway.adapters.classes import (
 )
 from indigo_qos_gateway.adapters.commands import Commands, file_list, in_quotes
 from indigo_qos_gateway.adapters.hsm.backend import Seen
-from indigo_qos_gateway.adapters.mounted.rounds import Rounds
+from indigo_qos_gateway.adapters.rounds import Rounds
 from indigo_qos_gateway.domain.errors import StorageDamage
 from indigo_qos_gateway.domain.storage import StorageClass
 
