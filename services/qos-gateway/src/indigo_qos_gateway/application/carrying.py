@@ -20,6 +20,7 @@ from indigo_qos_gateway.application.mounts import Mount, MountTable, record_cont
 from indigo_qos_gateway.application.placement import place_again
 from indigo_qos_gateway.application.ports import NewWork, Pace, RecordFiles, Work
 from indigo_qos_gateway.application.relocating import abandon
+from indigo_qos_gateway.application.together import start_each
 from indigo_qos_gateway.application.transitions import plan_lock, state_fact
 from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, StorageDamage
 from indigo_qos_gateway.domain.paths import absolute, join
@@ -116,10 +117,13 @@ class Carrier:
         transition = replace(transition, bytes_total=total, bytes_done=total - sum(left.values()))
         handles = {path: handle for path, handle in transition.handles.items() if path in left}
         await self._check_not_cancelled(transition)
-        for path in left:
-            if path not in handles:
-                handles[path] = await mount.backend.start(mount.inner(path), transition.target_class)
+        wanted = dict.fromkeys(left.keys() - handles.keys(), transition.target_class)
+        begun = await start_each(mount, wanted, [path for path in left if path in wanted])
+        handles |= {path: handle for path, handle in begun.items() if isinstance(handle, str)}
         await self._remember(transition, handles)
+        for error in begun.values():
+            if isinstance(error, Exception):
+                raise error
         await self._wait(mount, transition, handles, left)
 
     async def _fetch(self, mount: Mount, transition: Transition, record: RecordSnapshot) -> None:

@@ -16,6 +16,9 @@ from indigo_qos_gateway.domain.storage import ObjectType, Status, StepState
 _AT_ONCE = 16
 """Questions to one storage at the same time."""
 
+_STARTS = 32
+"""Steps that are begun at the same time: a storage may take those that come together in one request."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -80,8 +83,7 @@ class Many:
                     refused = await backend.begin([mount.inner(path) for path in there], target)
                     begun |= {path: refused.get(mount.inner(path), "") for path in there}
             else:
-                started = await _each(paths, partial(_started, mount, wanted))
-                begun |= zip(paths, started, strict=True)
+                begun |= await start_each(mount, wanted, paths)
         return begun
 
     async def ended(self, handles: Mapping[str, str], patience: float) -> Ends:
@@ -129,6 +131,12 @@ class Many:
         return list(found.values())
 
 
+async def start_each(mount: Mount, wanted: Mapping[str, str], paths: Iterable[str]) -> dict[str, str | Exception]:
+    """Begin to bring paths of a mount to their classes: the handles of the steps, or why there is none."""
+    asked = list(paths)
+    return dict(zip(asked, await _each(asked, partial(_started, mount, wanted), _STARTS), strict=True))
+
+
 async def _started(mount: Mount, wanted: Mapping[str, str], path: str) -> str:
     return await mount.backend.start(mount.inner(path), wanted[path])
 
@@ -154,9 +162,11 @@ def _at(arrived: Arrived, path: str) -> Arrived:
     return replace(arrived, status=replace(arrived.status, path=path))
 
 
-async def _each(items: Iterable[T], ask: Callable[[T], Awaitable[R]]) -> list[R | Exception]:
+async def _each(
+    items: Iterable[T], ask: Callable[[T], Awaitable[R]], at_once: int = _AT_ONCE
+) -> list[R | Exception]:
     """``ask`` about every item, a few at the same time; the answers in order."""
-    slots = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(at_once)
 
     async def one(item: T) -> R | Exception:
         async with slots:

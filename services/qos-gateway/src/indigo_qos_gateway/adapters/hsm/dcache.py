@@ -73,7 +73,7 @@ class DCacheManager:
         events: DCacheEvents | None = None,
         policies: Collection[str] = (),
         *,
-        together_seconds: float = 0.1,
+        together_seconds: float = 0.05,
     ) -> None:
         self._policies = Policies(remote, url, policies)
         self._remote = remote
