@@ -1,7 +1,11 @@
 """A gateway with a second back-end from a file of mounts: one tree, and trouble in one part of it."""
 
 import pytest
+import pytest_asyncio
 from indigo_contracts.dmp import StoragePromise
+from indigo_kernel.http.server import listen, serving
+from indigo_testing.fakes.dcache import DCache
+from indigo_testing.fakes.library import Library
 
 FILE = """
 [[mount]]
@@ -75,3 +79,34 @@ async def test_a_mount_does_not_hide_the_gateways_own_addresses(start_qos, mount
     with pytest.raises(Exception, match="/api is used by the gateway itself"):
         async with start_qos(mounts_file=mounts_file):
             pass
+
+
+@pytest_asyncio.fixture
+async def dcache(tmp_path):
+    """A dCache, and the file that mounts it below ``/tape``."""
+    (tmp_path / "token").write_text("secret")
+    (tmp_path / "files/vo").mkdir(parents=True)
+    fake = DCache(Library(tmp_path / "files", moves=False))
+    bound = listen("127.0.0.1", 0)
+    async with serving(fake, bound):
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        path = tmp_path / "mounts.toml"
+        path.write_text(
+            f'[[mount]]\nprefix = "/tape"\nname = "dcache"\ntype = "dcache"\nbase = "/vo"\nlook_seconds = 0.01\n'
+            f'door_url = "{url}"\napi_url = "{url}/api/v1"\ntoken_file = "{tmp_path / "token"}"\n'
+        )
+        yield fake, path
+
+
+async def test_the_files_of_a_container_go_to_dcache_in_few_requests(start_qos, dcache):
+    fake, path = dcache
+    async with start_qos(mounts_file=path) as qos:
+        for number in range(24):
+            await qos.store(f"/tape/box/{number}", b"x")
+        await qos.bring("/tape/box", "DiskAndTape", "container")
+        for number in range(24):
+            assert (await qos.cdmi(f"/tape/box/{number}"))["capabilitiesURI"].endswith("DiskAndTape")
+    assert sorted(each["target"] for bulk in fake.requests.values() for each in bulk["targets"]) == sorted(
+        f"/vo/box/{number}" for number in range(24)
+    )
+    assert len(fake.requests) <= 12
