@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from indigo_contracts.repository import RecordPublished, RecordState, RecordUpdated, RecordWithdrawn
 from indigo_kernel.clock import ManualClock
 from indigo_kernel.db.engine import create_engine
+from indigo_kernel.db.jobs import Worker
 from indigo_kernel.http.server import listen, serving
+from indigo_pid.application.reconcile import Reconciler
 from indigo_pid.sandbox.app import Account, SandboxRegistrar, create_sandbox
 from indigo_pid.sandbox.store import SandboxStore
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -305,35 +307,93 @@ async def test_who_sees_a_registration(pid, registrar, published):
     assert (await pid.http.get("/api/dois/21.T99999/no")).status_code == 404
 
 
-async def test_a_day_without_the_registrar(pid, registrar, record):
+async def test_hours_without_the_registrar(pid, registrar, record):
     """Publications go on, the registrar is asked now and then only, and afterwards nobody has to do anything."""
     well = registrar.app
     registrar.app = PlainTextResponse("down for maintenance", 503)
     began = pid.clock.now()
     published = 0
-    while (passed := pid.clock.now() - began) < timedelta(days=1):
-        if passed >= published * timedelta(hours=3):
+    while (passed := pid.clock.now() - began) < timedelta(hours=4):
+        if passed >= published * timedelta(minutes=30):
             wanted = record(f"r{published}", state=RecordState.PUBLISHED, plan=None)
             await pid.deliver(RecordPublished(record=wanted))
             published += 1
         await pid.work_off()
         await to_next_job(pid)
     assert published == 8
-    # At most one request every five minutes for all of them, and one every hour at least for each.
-    assert 24 <= registrar.puts <= 24 * 12 + 12
+    # One request a minute at most for all of them, and not much less: so soon it is known to be back.
+    assert 4 * 50 <= registrar.puts <= 4 * 60 + 12
     for number in range(published):
         doi = await pid.doi(f"r{number}")
         assert (doi["status"], doi["observed_state"]) == ("pending", None)
         assert doi["reason"]
         assert doi["next_try_at"]
     registrar.app, registrar.puts, well_again = well, 0, pid.clock.now()
-    await pid.work_off()
     while await to_next_job(pid):
         await pid.work_off()
     assert [(await pid.doi(f"r{number}"))["status"] for number in range(published)] == ["done"] * published
     assert registrar.puts == published
-    assert pid.clock.now() - well_again < timedelta(hours=1, minutes=10)
+    assert pid.clock.now() - well_again < timedelta(minutes=2)
     assert len(await pid.facts("pid.doi.registered.v1")) == published
+
+
+async def test_the_first_answer_after_an_outage_brings_all_forward_at_the_rate(start_pid, registrar, record):
+    well = registrar.app
+    registrar.app = PlainTextResponse("down for maintenance", 503)
+    async with start_pid(datacite_url=registrar.url, datacite_password=ACCOUNT.password, datacite_rate=2) as pid:
+        names = [f"r{number}" for number in range(12)]
+        await pid.deliver(
+            *(RecordPublished(record=record(name, state=RecordState.PUBLISHED, plan=None)) for name in names)
+        )
+        for _ in range(8):
+            await pid.work_off()
+            await to_next_job(pid)
+        async with pid.runtime.database.engine.begin() as conn:  # as after a dozen failures of its own
+            later = {"later": pid.clock.now() + timedelta(hours=1), "doi": (await pid.doi("r3"))["doi"]}
+            await conn.execute(sa.text("UPDATE jobs SET run_at = :later WHERE key = :doi"), later)
+            await conn.execute(sa.text("UPDATE dois SET next_try_at = :later WHERE doi = :doi"), later)
+        registrar.app, registrar.puts = well, 0
+        while not await pid.facts("pid.doi.registered.v1"):
+            await to_next_job(pid)
+            await claim_one(pid)
+        back_at = pid.clock.now()
+        answer = await pid.http.get("/api/dois?status=pending", headers=pid.auth("operator"))
+        turns = sorted(datetime.fromisoformat(one["next_try_at"]) - back_at for one in answer.json()["items"])
+        assert turns == [number * timedelta(seconds=0.5) for number in range(11)]
+        for done in range(2, 13):  # one request for each turn, and each of them does it
+            assert await pid.work_off() == 1
+            assert registrar.puts == done
+            pid.clock.advance(timedelta(seconds=0.5))
+        assert len(await pid.facts("pid.doi.registered.v1")) == 12
+
+
+async def test_another_process_hears_that_the_registrar_is_back(pid, registrar, record):
+    """Each counts failures by itself; one that was not told would put off again what the other brought forward."""
+    (worker,) = [one for one in pid.runtime.workers if one._kind == "doi"]
+    first = worker._handle.__self__
+    second = Worker(worker._db, "doi", Reconciler(first._work, first._registrars, pid.clock).handle)
+    well = registrar.app
+    registrar.app = PlainTextResponse("down for maintenance", 503)
+    names = [f"r{number}" for number in range(20)]
+    await pid.deliver(
+        *(RecordPublished(record=record(name, state=RecordState.PUBLISHED, plan=None)) for name in names)
+    )
+    for one in (worker, second):
+        for _ in range(7):  # until its circuit is open
+            await claim_one(pid, one)
+    for one in (worker, second) * 6:  # for a minute at last
+        await to_next_job(pid)
+        await claim_one(pid, one)
+    registrar.app, registrar.puts = well, 0
+    pid.clock.advance(timedelta(seconds=1))
+    while not await pid.facts("pid.doi.registered.v1"):
+        await to_next_job(pid)
+        await claim_one(pid, worker)
+    back_at = pid.clock.now()
+    while await to_next_job(pid):
+        await claim_one(pid, second)
+    assert len(await pid.facts("pid.doi.registered.v1")) == registrar.puts == 20
+    assert pid.clock.now() - back_at < timedelta(seconds=5)
 
 
 async def test_what_waits_for_a_registrar_that_is_down_is_put_off_at_once(pid, registrar, record):
@@ -383,3 +443,11 @@ async def to_next_job(pid) -> bool:
     if due is not None:
         pid.clock.advance(max(timedelta(0), due - pid.clock.now()))
     return due is not None
+
+
+async def claim_one(pid, worker: Worker | None = None) -> None:
+    """Run the job that is due first."""
+    worker = worker or next(one for one in pid.runtime.workers if one._kind == "doi")
+    await worker._claim(1)
+    if worker._running:
+        await asyncio.wait(worker._running)

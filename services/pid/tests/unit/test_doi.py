@@ -72,7 +72,28 @@ def test_the_circuit_opens_lets_one_probe_through_and_closes():
     later = NOW + timedelta(seconds=10)
     assert circuit.wait(later) is None
     assert circuit.wait(later) == timedelta(seconds=10)
-    circuit.failed(later)
+    assert circuit.failed(later) == timedelta(seconds=15)
     assert circuit.wait(later) == timedelta(seconds=15)
-    circuit.succeeded()
+    assert circuit.succeeded()
     assert circuit.wait(later) is None
+    assert not circuit.succeeded()
+
+
+def test_a_pause_that_was_asked_for_is_no_failure():
+    circuit = Circuit(threshold=2)
+    assert circuit.failed(NOW) == timedelta(0)
+    circuit.asked_to_wait(NOW + timedelta(minutes=1))
+    assert circuit.wait(NOW) == timedelta(minutes=1)
+    assert not circuit.has_failed
+    assert not circuit.succeeded()
+
+
+def test_what_another_process_heard_counts_when_it_is_news():
+    circuit = Circuit(threshold=1, first=timedelta(seconds=10))
+    assert not circuit.heard_of(NOW)
+    assert circuit.failed(NOW) == timedelta(seconds=10)
+    for old in (None, NOW - timedelta(seconds=1), NOW):
+        assert not circuit.heard_of(old)
+        assert circuit.wait(NOW) is not None
+    assert circuit.heard_of(NOW + timedelta(seconds=1))
+    assert circuit.wait(NOW) is None

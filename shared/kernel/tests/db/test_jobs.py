@@ -252,3 +252,28 @@ async def test_later_does_not_count_as_a_failure(database: Database) -> None:
 
         await until(moved)
     assert calls == 5
+
+
+async def test_what_waits_is_brought_forward_in_its_order(database: Database) -> None:
+    """But for what is at work, what is parked, and what begins otherwise."""
+    began = database.clock.now()
+    keys = ["x/late", "x/soon", "x/running", "x/parked", "y/other", "x/due"]
+    hours = dict(zip(keys, (5, 3, 4, 4, 4, 0), strict=True))
+    async with UnitOfWork(database) as uow:
+        for key, hour in hours.items():
+            await uow.enqueue("wait", key, {}, run_at=began + timedelta(hours=hour))
+        await uow.enqueue("rest", "x/rest", {}, run_at=began + timedelta(hours=1))
+        await uow.conn.execute(sa.text("UPDATE jobs SET lease_until = run_at WHERE key = 'x/running'"))
+        await uow.conn.execute(sa.text("UPDATE jobs SET parked_at = run_at WHERE key = 'x/parked'"))
+    database.clock.advance(timedelta(minutes=1))
+    async with UnitOfWork(database) as uow:
+        await uow.bring_forward("wait", ["x/", "z/"], timedelta(seconds=2))
+    async with database.engine.connect() as conn:
+        rows = (await conn.execute(sa.text("SELECT key, run_at FROM jobs"))).all()
+    now = database.clock.now()
+    turns = {"x/due": 0, "x/soon": 2, "x/late": 4}
+    assert {row.key: row.run_at for row in rows} == {
+        **{key: began + timedelta(hours=hour) for key, hour in hours.items()},
+        "x/rest": began + timedelta(hours=1),
+        **{key: now + timedelta(seconds=seconds) for key, seconds in turns.items()},
+    }

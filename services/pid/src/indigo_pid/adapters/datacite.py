@@ -104,6 +104,10 @@ class DataCite:
         return self._prefixes
 
     @property
+    def interval(self) -> timedelta:
+        return timedelta(0) if self._pace is None else self._pace.interval
+
+    @property
     def base_url(self) -> str:
         return str(self._http.base_url).rstrip("/")
 

@@ -92,6 +92,18 @@ class Dois(Protocol):
         """Note of all that are pending under these prefixes that they are tried again at ``until``, and why."""
         ...
 
+    async def bring_forward(self, prefixes: Collection[str], kind: str) -> None:
+        """Note of all that are pending under these prefixes that they are tried when their jobs now run."""
+        ...
+
+    async def registrar_back(self, registrar: str, now: datetime) -> None:
+        """Tell the other processes that it answers again."""
+        ...
+
+    async def registrar_back_at(self, registrar: str) -> datetime | None:
+        """When that was told last."""
+        ...
+
     async def named(self, dois: Sequence[str]) -> list[Doi]:
         """Those of these names that are registered here or shall be."""
         ...
@@ -123,6 +135,8 @@ class Work(Protocol):
     ) -> None: ...
 
     async def put_off(self, kind: str, beginnings: Collection[str], until: datetime) -> None: ...
+
+    async def bring_forward(self, kind: str, beginnings: Collection[str], each: timedelta) -> None: ...
 
     async def finish(self, job: Job) -> None: ...
 
@@ -180,6 +194,11 @@ class RegistrarRefused(Exception):
 class Pace(Protocol):
     """How fast a registrar may be asked, by all processes together."""
 
+    @property
+    def interval(self) -> timedelta:
+        """From one turn to the next, when many wait."""
+        ...
+
     async def take(self) -> float:
         """Take a turn; the seconds until it comes. Turns are given ahead, in order: nobody has to ask again."""
         ...
@@ -199,6 +218,11 @@ class Registrar(Protocol):
     @property
     def prefixes(self) -> Collection[str]:
         """The DOI prefixes it has."""
+        ...
+
+    @property
+    def interval(self) -> timedelta:
+        """Between two requests, when many wait."""
         ...
 
     @property

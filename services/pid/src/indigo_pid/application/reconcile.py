@@ -30,6 +30,7 @@ log = structlog.get_logger()
 _LEFT_ALONE = "The registrar does not answer; it is left alone for a while"
 _WORTH_TELLING = timedelta(seconds=5)
 """Shorter pauses, as registrars ask for with 429, are over before many come that have to wait for them."""
+_BEHIND_OTHERS = timedelta(seconds=1)
 
 
 class Reconciler:
@@ -65,7 +66,7 @@ class Reconciler:
         circuit = self._circuits[registrar.name]
         now = self._clock.now()
         pause = circuit.wait(now)
-        if pause is not None:
+        if pause is not None and not await self._is_back(registrar, circuit):
             if pause >= _WORTH_TELLING:
                 # The instant is the circuit's own, so that those who come next find all put off already.
                 await self._all_later(job.kind, registrar, now + pause)
@@ -73,12 +74,12 @@ class Reconciler:
         try:
             answer = await registrar.bring(doi)
         except RegistrarRefused as refusal:
-            circuit.succeeded()
+            await self._answered(job.kind, registrar, circuit)
             await self._refused(job, doi, refusal.reason)
             return
         except RegistrarDown as down:
             await self._later(job, down.reason, self._pause(circuit, doi, down), counts=True)
-        circuit.succeeded()
+        await self._answered(job.kind, registrar, circuit)
         if isinstance(answer, Underway):
             await self._waiting(job, doi, answer)
         else:
@@ -93,12 +94,30 @@ class Reconciler:
 
     def _pause(self, circuit: Circuit, doi: Doi, down: RegistrarDown) -> timedelta:
         now = self._clock.now()
-        circuit.failed(now)
-        pause = backoff(doi.attempts + 1)
+        left_alone = circuit.failed(now)
+        # When the registrar is ill this one waits as all do. The others go first: it may be this one after all.
+        pause = left_alone + _BEHIND_OTHERS if left_alone else backoff(doi.attempts + 1)
         if down.retry_after is None:
             return pause
         circuit.asked_to_wait(now + down.retry_after)
         return max(pause, down.retry_after)
+
+    async def _is_back(self, registrar: Registrar, circuit: Circuit) -> bool:
+        """Whether another process had an answer of the registrar since it failed here."""
+        if not circuit.has_failed:
+            return False
+        async with self._work() as work:
+            return circuit.heard_of(await work.dois.registrar_back_at(registrar.name))
+
+    async def _answered(self, kind: str, registrar: Registrar, circuit: Circuit) -> None:
+        """The registrar answered. After failures all that waits for it is due, as fast as it may be asked."""
+        if not circuit.succeeded():
+            return
+        async with self._work() as work:
+            await work.bring_forward(kind, _beginnings(registrar), registrar.interval)
+            await work.dois.bring_forward(registrar.prefixes, kind)
+            await work.dois.registrar_back(registrar.name, work.now)
+        log.info("registrar.back", registrar=registrar.name)
 
     async def _reached(self, job: Job, doi: Doi, answer: Reached) -> None:
         async with self._work() as work:
@@ -134,7 +153,7 @@ class Reconciler:
         """Put off everything that waits for this registrar at once: thousands may."""
         async with self._work() as work:
             await work.dois.postpone_all(registrar.prefixes, _LEFT_ALONE, until)
-            await work.put_off(kind, [f"{prefix}/" for prefix in registrar.prefixes], until)
+            await work.put_off(kind, _beginnings(registrar), until)
         log.info("doi.all_postponed", registrar=registrar.name, until=until.isoformat())
 
     async def _save(self, work: Work, doi: Doi) -> None:
@@ -149,3 +168,8 @@ class Reconciler:
         found = await work.dois.find(doi, for_update=True)
         assert found is not None, "registrations are never removed"
         return found
+
+
+def _beginnings(registrar: Registrar) -> list[str]:
+    """How the names begin that are the registrar's."""
+    return [f"{prefix}/" for prefix in registrar.prefixes]

@@ -21,7 +21,7 @@ class Circuit:
     """Stops all requests to a registrar that does not answer, and lets one through from time to time.
 
     After ``threshold`` failures in a row it is open for ``first``, twice as long after each failed probe, up
-    to ``longest``.
+    to ``longest``: so soon it is known that the registrar is back.
     """
 
     def __init__(
@@ -29,14 +29,20 @@ class Circuit:
         *,
         threshold: int = 5,
         first: timedelta = timedelta(seconds=10),
-        longest: timedelta = timedelta(minutes=5),
+        longest: timedelta = timedelta(minutes=1),
     ) -> None:
         self._threshold = threshold
         self._first = first
         self._longest = longest
         self._failures = 0
+        self._failed_at: datetime | None = None
         self._open_until: datetime | None = None
         self._probing = False
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it is open because of failures, and not because the registrar asked for a pause."""
+        return self._failures >= self._threshold
 
     def wait(self, now: datetime) -> timedelta | None:
         """How long to leave the registrar alone; ``None`` when this caller may ask it now.
@@ -52,21 +58,35 @@ class Circuit:
         self._probing = True
         return None
 
-    def succeeded(self) -> None:
-        """The registrar answered."""
+    def succeeded(self) -> bool:
+        """The registrar answered; whether that is the end of its failures."""
+        is_back = self.has_failed
         self._failures = 0
         self._open_until = None
         self._probing = False
+        return is_back
 
-    def failed(self, now: datetime) -> None:
-        """The registrar did not answer, or is ill. Requests that were under way when it opened do not count."""
-        if self._open_until is not None and not self._probing:
-            return
-        self._probing = False
-        self._failures += 1
-        if self._failures >= self._threshold:
-            times = min(self._failures - self._threshold, 10)
-            self._open_until = now + min(self._first * 2**times, self._longest)
+    def heard_of(self, back_at: datetime | None) -> bool:
+        """Another process had an answer at ``back_at``; whether that is news, and the end of the failures here."""
+        if back_at is None or self._failed_at is None or back_at <= self._failed_at:
+            return False
+        return self.succeeded()
+
+    def failed(self, now: datetime) -> timedelta:
+        """The registrar did not answer, or is ill; how long it is left alone because of its failures.
+
+        Requests that were under way when it opened do not count.
+        """
+        self._failed_at = now
+        if self._open_until is None or self._probing:
+            self._probing = False
+            self._failures += 1
+            if self.has_failed:
+                times = min(self._failures - self._threshold, 10)
+                self._open_until = now + min(self._first * 2**times, self._longest)
+        if self._open_until is None or not self.has_failed:
+            return timedelta(0)
+        return max(self._open_until - now, timedelta(0))
 
     def asked_to_wait(self, until: datetime) -> None:
         """The registrar named the time to come back (429 or 503 with ``Retry-After``)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,6 +40,14 @@ _PUT_OFF = sa.text(
     " AND lease_until IS NULL AND parked_at IS NULL"
     " AND EXISTS (SELECT FROM unnest(CAST(:beginnings AS text[])) AS one WHERE starts_with(key, one))"
     " FOR UPDATE SKIP LOCKED)"
+)
+_BRING_FORWARD = sa.text(
+    "WITH waiting AS (SELECT id, run_at FROM jobs WHERE kind = :kind AND lease_until IS NULL AND parked_at IS NULL"
+    " AND EXISTS (SELECT FROM unnest(CAST(:beginnings AS text[])) AS one WHERE starts_with(key, one))"
+    " FOR UPDATE SKIP LOCKED),"
+    " turns AS (SELECT id, row_number() OVER (ORDER BY run_at, id) - 1 AS turn FROM waiting)"
+    " UPDATE jobs SET run_at = CAST(:now AS timestamptz) + turns.turn * CAST(:each AS interval)"
+    " FROM turns WHERE jobs.id = turns.id"
 )
 _LOCK_JOB = sa.text("SELECT revision FROM jobs WHERE id = :id AND lease_token = :token FOR UPDATE")
 _DELETE_JOB = sa.text("DELETE FROM jobs WHERE id = :id")
@@ -167,6 +175,12 @@ class UnitOfWork:
     async def put_off(self, kind: str, beginnings: Collection[str], until: datetime) -> None:
         """Let no job whose key begins like this run before ``until``; those that are at work just now go on."""
         await self.conn.execute(_PUT_OFF, {"kind": kind, "beginnings": list(beginnings), "until": until})
+
+    async def bring_forward(self, kind: str, beginnings: Collection[str], each: timedelta) -> None:
+        """Let jobs whose key begins like this run from now on, in their order, ``each`` after the one before."""
+        parameters = {"kind": kind, "beginnings": list(beginnings), "now": self.now, "each": each}
+        await self.conn.execute(_BRING_FORWARD, parameters)
+        self._jobs_waiting = True
 
     async def finish(self, job: Job) -> None:
         """Remove a job in the transaction of its effect. Raises ``LeaseLost`` when another worker has it now."""

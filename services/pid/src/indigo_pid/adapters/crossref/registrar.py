@@ -32,6 +32,8 @@ class Crossref:
     """Implements ``application.ports.Registrar``. ``lag`` is that of the REST API behind the deposits."""
 
     name = "crossref"
+    interval = timedelta(0)
+    """Nothing is sent here."""
 
     def __init__(
         self, work: NewDepositWork, client: CrossrefClient, prefixes: Collection[str], *, lag: timedelta

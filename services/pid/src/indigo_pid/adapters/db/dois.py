@@ -11,7 +11,7 @@ from indigo_contracts.repository import PlanLink
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from indigo_pid.adapters.db.tables import dois
+from indigo_pid.adapters.db.tables import dois, registrar_paces
 from indigo_pid.domain.doi import Doi, DoiState, DoiStatus
 
 
@@ -35,22 +35,32 @@ class SqlDois:
         )
 
     async def postpone_all(self, prefixes: Collection[str], problem: str, until: datetime) -> None:
-        prefix = sa.func.split_part(dois.c.doi, "/", 1)
-        # Who holds one of them is about to say something newer.
-        free = (
-            sa.select(dois.c.doi)
-            .where(
-                dois.c.status == DoiStatus.PENDING.value,
-                prefix.in_(list(prefixes)),
-                sa.or_(dois.c.next_try_at.is_(None), dois.c.next_try_at < until),
-            )
-            .with_for_update(skip_locked=True)
-        )
+        earlier = sa.or_(dois.c.next_try_at.is_(None), dois.c.next_try_at < until)
         await self._conn.execute(
             sa.update(dois)
-            .where(dois.c.doi.in_(free))
+            .where(dois.c.doi.in_(_pending(prefixes).where(earlier)))
             .values(problem=problem, next_try_at=until, version=dois.c.version + 1)
         )
+
+    async def bring_forward(self, prefixes: Collection[str], kind: str) -> None:
+        jobs = dois.metadata.tables["jobs"]
+        await self._conn.execute(
+            sa.update(dois)
+            .where(dois.c.doi.in_(_pending(prefixes)), jobs.c.kind == kind, jobs.c.key == dois.c.doi)
+            .values(next_try_at=jobs.c.run_at, version=dois.c.version + 1)
+        )
+
+    async def registrar_back(self, registrar: str, now: datetime) -> None:
+        values = {"registrar": registrar, "full_at": now, "back_at": now}
+        statement = insert(registrar_paces).values(values)
+        await self._conn.execute(
+            statement.on_conflict_do_update(index_elements=[registrar_paces.c.registrar], set_={"back_at": now})
+        )
+
+    async def registrar_back_at(self, registrar: str) -> datetime | None:
+        statement = sa.select(registrar_paces.c.back_at).where(registrar_paces.c.registrar == registrar)
+        found: datetime | None = (await self._conn.execute(statement)).scalar_one_or_none()
+        return found
 
     async def named(self, names: Sequence[str]) -> list[Doi]:
         statement = sa.select(dois).where(dois.c.doi == sa.any_(sa.literal(list(names), ARRAY(sa.Text))))
@@ -63,6 +73,16 @@ class SqlDois:
         if after is not None:
             statement = statement.where(dois.c.doi > after)
         return [_doi(row) for row in await self._conn.execute(statement)]
+
+
+def _pending(prefixes: Collection[str]) -> sa.Select[tuple[str]]:
+    """The pending ones under these prefixes, but for those somebody is about to say something newer of."""
+    prefix = sa.func.split_part(dois.c.doi, "/", 1)
+    return (
+        sa.select(dois.c.doi)
+        .where(dois.c.status == DoiStatus.PENDING.value, prefix.in_(list(prefixes)))
+        .with_for_update(skip_locked=True)
+    )
 
 
 def _values(doi: Doi) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import sqlalchemy as sa
 from indigo_kernel.db.engine import reading
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -26,6 +28,10 @@ class SharedPace:
         self._registrar = registrar
         self._rate = rate
         self._burst = burst
+
+    @property
+    def interval(self) -> timedelta:
+        return timedelta(seconds=1 / self._rate)
 
     async def take(self) -> float:
         parameters = {"registrar": self._registrar, "seconds": 1 / self._rate}

@@ -102,6 +102,7 @@ registrar_paces = sa.Table(
     metadata,
     sa.Column("registrar", sa.Text, primary_key=True),
     sa.Column("full_at", Instant, nullable=False, comment="when its bucket of requests is full again"),
+    sa.Column("back_at", Instant, comment="when it answered again after it had been left alone"),
 )
 
 crossref_batches = sa.Table(
