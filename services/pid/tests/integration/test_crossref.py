@@ -19,7 +19,7 @@ from indigo_contracts.repository import RecordKind, RecordPublished, RecordState
 from indigo_kernel.clock import ManualClock
 from indigo_kernel.db.engine import create_engine
 from indigo_kernel.http.server import listen, serving
-from indigo_pid.adapters.crossref.depositor import JOB, PATIENCE
+from indigo_pid.adapters.crossref.depositor import JOB, LONGEST_LOOK, PATIENCE
 from indigo_pid.adapters.db.deposits import DepositWork
 from indigo_pid.sandbox.crossref.app import CrossrefAccount, Queue, SandboxCrossref, create_crossref_sandbox
 from indigo_pid.sandbox.crossref.store import CrossrefStore
@@ -264,6 +264,20 @@ async def test_a_lane_whose_pauses_end_while_it_is_looked_at_is_not_forgotten(pi
     monkeypatch.undo()
     await spoil(pid, "crossref")
     await pid.settle()
+
+
+async def test_crossref_is_asked_within_minutes_after_it_is_back(pid, record):
+    await publish(pid, record, ["p"])
+    await gather(pid)
+    await spoil(pid, "crossref", server_errors=1)
+    await pid.work_off()
+    for _ in range(20):
+        await rows(pid, "UPDATE crossref_batches SET failures = 100, next_at = :now", now=pid.clock.now())
+        await rows(pid, "UPDATE jobs SET run_at = :now", now=pid.clock.now())
+        await pid.work_off()
+        (batch,) = await rows(pid, "SELECT next_at FROM crossref_batches")
+        assert batch.next_at - pid.clock.now() <= LONGEST_LOOK
+        pid.clock.advance(LONGEST_LOOK)
 
 
 async def test_drift_is_mended_by_a_deposit(pid, record):

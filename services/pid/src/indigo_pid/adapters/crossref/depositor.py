@@ -38,7 +38,8 @@ MOST_CHARACTERS = 4_000_000
 
 FIRST_LOOK = timedelta(seconds=5)
 LONGEST_LOOK = timedelta(minutes=5)
-"""Pauses between two looks at the report: the first, doubled each time, and the longest."""
+"""Pauses between two looks at the report: the first, doubled each time, and the longest. So soon it is known, too,
+that Crossref is back."""
 
 PATIENCE = timedelta(hours=1)
 """How long Crossref may not know a file it has received before it is sent again."""
@@ -182,7 +183,7 @@ class Depositor:
 
     async def _failed(self, batch: Batch, down: RegistrarDown) -> None:
         async with self._work() as work:
-            pause = max(backoff(batch.failures + 1), down.retry_after or timedelta(0))
+            pause = max(min(backoff(batch.failures + 1), LONGEST_LOOK), down.retry_after or timedelta(0))
             failed = replace(batch, failures=batch.failures + 1, standing=down.reason, next_at=work.now + pause)
             await work.deposits.save_batch(failed)
 
