@@ -200,8 +200,9 @@ class Qos:
 
     @asynccontextmanager
     async def drives_taken(self) -> AsyncIterator[Any]:
-        """Nothing can be copied in the block, as on a tape system with all drives taken; gives the drives."""
-        drives = self.runtime.api.state.gateway.gateway.mounts.at("/").backend._drives
+        """Nothing of the root can be copied in the block, as on a tape system with all drives taken; gives the drives."""
+        backend = self.runtime.api.state.gateway.gateway.mounts.at("/").backend
+        drives = getattr(backend, "_home", backend)._drives
         others = [asyncio.create_task(asyncio.Event().wait()) for _ in range(2)]
         drives._tasks.update(others)
         yield drives

@@ -141,7 +141,9 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
     chooser = Chooser(mounts, rules)
     timers = Timers(work, chooser)
     reader = Reader(platform.engine)
-    gateway = Gateway(work, mounts, settings.cdmi_enterprise_number, chooser, timers, SqlViews(reader))
+    gateway = Gateway(
+        work, mounts, settings.cdmi_enterprise_number, chooser, timers, SqlViews(reader, mounts.lineage)
+    )
     transfers = copying.Transfers(gateway)
     queue_limits = QueueLimits(settings.queue_values, settings.queue_bytes)
     api.state.gateway = Service(

@@ -225,3 +225,42 @@ async def test_rules_choose_a_class_of_another_back_end(start_qos, two, kept):
         backends = {each["storage_class"]: each["backend"] for each in told["considered"]}
         assert backends["DiskOnly"] == "posix"
         assert backends["far.TapeOnly"] == "far"
+
+
+async def test_one_in_another_mount_goes_on_when_the_root_container_fails(start_qos, two, kept, monkeypatch):
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    real = PosixBackend.write
+
+    async def slow(self, path, chunks, expected=None):
+        async def slowly():
+            async for chunk in chunks:
+                yield chunk
+                reached.set()
+                await go_on.wait()
+
+        return await real(self, path, slowly() if path.startswith("/cdmi_moved") else chunks, expected)
+
+    monkeypatch.setattr(PosixBackend, "write", slow)
+    async with start_qos(**two, transition_attempts=1, transition_patience=timedelta(0)) as qos:
+        await qos.store("/here", b"the right bytes")
+        await qos.store("/far/there", DATA)
+        (qos.directory / "disk/here").write_bytes(b"the wrong bytes")
+        assert (await qos.change("/far/there", "/cdmi_capabilities/dataobject/posix.DiskOnly")).status_code == 204
+        await qos.work_off()
+        async with asyncio.timeout(20):
+            await reached.wait()
+        asked = await qos.http.post(
+            "/api/transitions", json={"path": "/", "target_class": "DiskAndTape"}, headers=qos.auth()
+        )
+        address = f"/api/transitions/{asked.json()['transition_id']}"
+        assert (await qos.http.get(address)).json()["bytes_total"] is None
+        while (await qos.http.get(address)).json()["state"] in {"SUBMITTED", "STARTED"}:
+            qos.clock.advance(timedelta(seconds=10))
+            await qos.work_off()
+        assert (await qos.http.get(address)).json()["state"] == "FAILED"
+        assert [row.path for row in await qos.rows("SELECT path FROM relocations")] == ["/far/there"]
+        go_on.set()
+        while "cdmi_capabilities_target" in (await qos.cdmi("/far/there"))["metadata"]:
+            qos.clock.advance(timedelta(seconds=10))
+            await qos.work_off()
+        assert DATA in kept()["posix"].values()

@@ -89,7 +89,7 @@ async def read_transition(here: Here, who: Who, transition_id: str) -> Transitio
     """One transition and how many bytes are where they shall be; what was observed when it is over."""
     async with here.gateway.work() as work:
         transition = await get_transition(work, transition_id)
-        done, total = await bytes_of(work, transition)
+        done, total = await bytes_of(work, here.gateway.mounts, transition)
     here.access.check_see(who, [transition.path])
     return TransitionProgress(**dict(transition.snapshot()), bytes_done=done, bytes_total=total)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from indigo_contracts.envelope import Actor
@@ -14,7 +14,6 @@ from indigo_qos_gateway.application.mounts import Mount, record_of
 from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.transitions import JOB, plan_lock, state_fact
 from indigo_qos_gateway.domain.batch import Batch, BatchKind, Loan, Target, staged_class
-from indigo_qos_gateway.domain.paths import lineage
 from indigo_qos_gateway.domain.storage import ObjectType, Status
 from indigo_qos_gateway.domain.transition import Transition
 
@@ -48,7 +47,8 @@ async def admit(work: Work, batch: Batch, seen: Sequence[Seen]) -> Admitted:
     links = await _links(work, seen)
     await work.alone("transitions")
     paths = [each.target.path for each in seen]
-    under_way = {each.path: each for each in await work.transitions.active_among(sorted(_with_containers(paths)))}
+    covering = {path for each in seen for path in each.mount.lineage(each.target.path)}
+    under_way = {each.path: each for each in await work.transitions.active_among(sorted(covering))}
     wanted = await work.batches.still_submitted(batch.id, [each.target.position for each in seen])
     loans = await work.batches.loans(paths) if batch.kind is BatchKind.STAGE else {}
     targets: list[Target] = []
@@ -119,7 +119,7 @@ def _join_or_make(
     under_way: Mapping[str, Transition],
     links: Mapping[str, tuple[RecordSnapshot, PlanLink | None]],
 ) -> tuple[Target, Transition | None]:
-    covering = next((under_way[path] for path in lineage(target.path) if path in under_way), None)
+    covering = next((under_way[path] for path in seen.mount.lineage(target.path) if path in under_way), None)
     if covering is not None:
         if covering.target_class == target.target_class:
             return _started(work, target, covering.id), None
@@ -179,7 +179,3 @@ async def _links(work: Work, seen: Sequence[Seen]) -> dict[str, tuple[RecordSnap
             link = promises.link(link.output)
         links |= dict.fromkeys(paths, (record, link))
     return links
-
-
-def _with_containers(paths: Iterable[str]) -> set[str]:
-    return {each for path in paths for each in lineage(path)}

@@ -248,7 +248,7 @@ class Carrier:
     async def _settle(self, work: Work, ended: Transition) -> None:
         await work.transitions.save(ended)
         if ended.state is not TransitionState.COMPLETED:
-            await abandon(work, await work.places.relocations_below(ended.path))
+            await abandon(work, await work.places.relocations_below(ended.path, self.mounts.part(ended.path)))
         state_fact(work, ended)
         await place_again(work, self.mounts, ended)
 

@@ -199,7 +199,7 @@ async def _checked(gateway: Gateway, kind: TransferKind, source: str, path: str)
         if gateway.mounts.at(source).prefix == source:
             raise Conflict(f"A back-end is mounted at {source}; that cannot be moved")
         async with gateway.work() as work:
-            if await moving(work, source):
+            if await moving(work, gateway.mounts.at(source), source):
                 raise Busy(source)
             for each in await work.objects.retained(source):
                 check_untouched(each.path, each.metadata, work.now)

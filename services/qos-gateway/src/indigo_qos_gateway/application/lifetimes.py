@@ -126,7 +126,7 @@ class Timers:
             return
         async with self.work() as work:
             known = await inherited(work, [timer.path])
-            busy = await moving(work, timer.path) is not None
+            busy = await moving(work, mount, timer.path) is not None
             stored = known.get(timer.path)
             if stored is None or status.object_type is ObjectType.CONTAINER:
                 await work.timers.clear([timer.path])

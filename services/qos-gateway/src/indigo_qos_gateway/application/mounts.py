@@ -10,7 +10,7 @@ from indigo_kernel.auth.principal import Principal
 
 from indigo_qos_gateway.application.ports import Backend
 from indigo_qos_gateway.domain.errors import CapabilitiesNotFound, Impossible
-from indigo_qos_gateway.domain.paths import ORPHANS, ROOT, Places, below, join, name, parent
+from indigo_qos_gateway.domain.paths import ORPHANS, ROOT, Places, below, join, lineage, name, parent
 from indigo_qos_gateway.domain.storage import CAPABILITIES, Attribute, Child, ObjectType, Status, StorageClass
 
 RECORDS = "records"
@@ -43,6 +43,10 @@ class Mount:
     def outer(self, path: str) -> str:
         """The path in the tree for one of the back-end."""
         return path if self.prefix == ROOT else (self.prefix + path).rstrip("/")
+
+    def lineage(self, path: str) -> Sequence[str]:
+        """``path`` and the containers of this mount it is in, from the inside out."""
+        return [each for each in lineage(path) if below(each, self.prefix)]
 
     async def status(self, path: str) -> Status:
         """The status at a path of the tree. Raises ``ObjectNotFound``."""
@@ -83,6 +87,14 @@ class MountTable:
         return Places(
             frozenset(mount.prefix for mount in self.mounts if mount.prefix not in prefixes), others=True
         )
+
+    def lineage(self, path: str) -> Sequence[str]:
+        """``path`` and the containers of its mount it is in, from the inside out."""
+        return self.at(path).lineage(path)
+
+    def part(self, path: str) -> Places:
+        """The part of the tree that is held by the mount that holds ``path``."""
+        return self.places([self.at(path).prefix])
 
     async def children(self, path: str) -> Sequence[Child]:
         """The entries of a container, with the mounts in it. Raises ``ObjectNotFound``.

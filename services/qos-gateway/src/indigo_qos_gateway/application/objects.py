@@ -286,7 +286,7 @@ class Gateway:
 
     async def _check_not_moving(self, path: str) -> None:
         async with self.work() as work:
-            if await moving(work, path) or await work.transfers.taking(path):
+            if await moving(work, self.mounts.at(path), path) or await work.transfers.taking(path):
                 raise Busy(path)
 
     async def _patched(
@@ -332,7 +332,7 @@ class Gateway:
         above = None
         if status.path != ROOT:
             above = (await self._stored(work, parent(status.path), ObjectType.CONTAINER)).object_id
-        under_way = await moving(work, status.path)
+        under_way = await moving(work, self.mounts.at(status.path), status.path)
         moving_to = under_way.target_class if under_way else None
         return View(status, stored, above, moving_to, self._lifetime(status), children, self._allowed(status))
 

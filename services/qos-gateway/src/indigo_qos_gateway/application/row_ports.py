@@ -129,12 +129,12 @@ class PlaceRows(Protocol):
         """Those of exactly these paths, to be ended by this transaction."""
         ...
 
-    async def relocations_below(self, path: str) -> Sequence[Relocation]:
-        """Those of the path and of what is in it, to be ended by this transaction."""
+    async def relocations_below(self, path: str, places: Places) -> Sequence[Relocation]:
+        """Those of the path and of what is in it, in that part of the tree, to be ended by this transaction."""
         ...
 
-    async def relocated(self, path: str) -> tuple[int, int]:
-        """Bytes copied, and to be copied, by the relocations under way at a path and below it."""
+    async def relocated(self, path: str, places: Places) -> tuple[int, int]:
+        """Bytes copied, and to be copied, by the relocations under way at a path and below it in that part."""
         ...
 
     async def add_relocation(self, new: Relocation) -> None: ...

@@ -15,10 +15,9 @@ from indigo_contracts.repository import PlanLink, RecordSnapshot
 from indigo_kernel.ids import new_id
 from indigo_kernel.problems import Conflict, NotFound
 
-from indigo_qos_gateway.application.mounts import Mount, record_of
+from indigo_qos_gateway.application.mounts import Mount, MountTable, record_of
 from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.domain.errors import UnknownClass
-from indigo_qos_gateway.domain.paths import lineage
 from indigo_qos_gateway.domain.storage import ObjectType, Status
 from indigo_qos_gateway.domain.transition import Transition
 
@@ -49,7 +48,7 @@ async def request_transition(
     record = await work.records.find(record_id) if record_id else None
     plan = await _link(work, record) if record else None
     await work.alone("transitions")
-    under_way = await moving(work, status.path)
+    under_way = await moving(work, mount, status.path)
     if under_way is not None:
         if under_way.target_class == target:
             return under_way
@@ -121,9 +120,9 @@ def record_transition(
     )
 
 
-async def moving(work: Work, path: str) -> Transition | None:
-    """The transition under way that covers ``path``: its own, or that of a container it is in."""
-    under_way = await work.transitions.active_among(list(lineage(path)))
+async def moving(work: Work, mount: Mount, path: str) -> Transition | None:
+    """The transition under way that covers ``path``: its own, or that of a container of its mount it is in."""
+    under_way = await work.transitions.active_among(mount.lineage(path))
     return under_way[0] if under_way else None
 
 
@@ -153,11 +152,11 @@ async def cancel_transition(work: Work, transition_id: str, actor: Actor | None)
     return transition
 
 
-async def bytes_of(work: Work, transition: Transition) -> tuple[int, int | None]:
+async def bytes_of(work: Work, mounts: MountTable, transition: Transition) -> tuple[int, int | None]:
     """How many bytes are where a transition brings them, or on the way there, and how many there are."""
     done, total = transition.bytes_done, transition.bytes_total
     if transition.active:
-        copied, coming = await work.places.relocated(transition.path)
+        copied, coming = await work.places.relocated(transition.path, mounts.part(transition.path))
         done, total = done + copied, total if total is not None else (coming or None)
     return done, total
 

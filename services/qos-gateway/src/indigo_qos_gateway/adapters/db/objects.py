@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_qos_gateway.adapters.db.tables import objects, timers
 from indigo_qos_gateway.application.row_ports import StoredObject
+from indigo_qos_gateway.domain.paths import Places
 from indigo_qos_gateway.domain.retention import HOLD, PERIOD
 from indigo_qos_gateway.domain.storage import ObjectType
 
@@ -103,6 +104,12 @@ def at_or_below(column: sa.Column[str], path: str) -> sa.ColumnElement[bool]:
     if path == "/":
         return sa.true()
     return sa.or_(column == path, sa.and_(column > path + "/", column < path + "0"))
+
+
+def in_places(column: sa.Column[str], places: Places) -> sa.ColumnElement[bool]:
+    """Whether a path is in that part of the tree."""
+    there = (sa.literal("/") + sa.func.split_part(column, "/", 2)).in_(places.prefixes)
+    return sa.not_(there) if places.others else there
 
 
 def _values(stored: StoredObject) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from indigo_qos_gateway.adapters.coalesced import Coalesced
-from indigo_qos_gateway.adapters.db.objects import at_or_below
+from indigo_qos_gateway.adapters.db.objects import at_or_below, in_places
 from indigo_qos_gateway.adapters.db.tables import places, relocations
-from indigo_qos_gateway.domain.paths import name, parent
+from indigo_qos_gateway.domain.paths import Places, name, parent
 from indigo_qos_gateway.domain.relocation import Place, Relocation, Stage
 
 _FIND = sa.select(places).where(places.c.path == sa.bindparam("path"))
@@ -85,12 +85,12 @@ class SqlPlaces:
     async def relocations(self, paths: Sequence[str]) -> Sequence[Relocation]:
         return await self._ending(relocations.c.path == _any(paths)) if paths else []
 
-    async def relocations_below(self, path: str) -> Sequence[Relocation]:
-        return await self._ending(at_or_below(relocations.c.path, path))
+    async def relocations_below(self, path: str, places: Places) -> Sequence[Relocation]:
+        return await self._ending(_below(path, places))
 
-    async def relocated(self, path: str) -> tuple[int, int]:
+    async def relocated(self, path: str, places: Places) -> tuple[int, int]:
         sums = [sa.func.coalesce(sa.func.sum(each), 0) for each in (relocations.c.bytes_done, relocations.c.size)]
-        row = (await self._conn.execute(sa.select(*sums).where(at_or_below(relocations.c.path, path)))).one()
+        row = (await self._conn.execute(sa.select(*sums).where(_below(path, places)))).one()
         return int(row[0]), int(row[1])
 
     async def add_relocation(self, new: Relocation) -> None:
@@ -113,6 +113,10 @@ class SqlPlaces:
 
 def _any(paths: Sequence[str]) -> sa.CollectionAggregate[bool]:
     return sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text)))
+
+
+def _below(path: str, part: Places) -> sa.ColumnElement[bool]:
+    return sa.and_(at_or_below(relocations.c.path, path), in_places(relocations.c.path, part))
 
 
 def _place(row: sa.Row[Any] | None) -> Place | None:

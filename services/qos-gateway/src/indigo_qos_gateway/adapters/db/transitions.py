@@ -10,7 +10,7 @@ from indigo_contracts.qos import PlacedObject, TransitionState
 from indigo_contracts.repository import PlanLink
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from indigo_qos_gateway.adapters.db.objects import at_or_below
+from indigo_qos_gateway.adapters.db.objects import at_or_below, in_places
 from indigo_qos_gateway.adapters.db.sets import RowSet
 from indigo_qos_gateway.adapters.db.tables import transitions
 from indigo_qos_gateway.domain.paths import Places
@@ -98,9 +98,7 @@ class SqlTransitions:
         if state is not None:
             statement = statement.where(transitions.c.state == state.value)
         if places is not None:
-            prefix = sa.literal("/") + sa.func.split_part(transitions.c.path, "/", 2)
-            there = prefix.in_(places.prefixes)
-            statement = statement.where(sa.not_(there) if places.others else there)
+            statement = statement.where(in_places(transitions.c.path, places))
         if before is not None:
             statement = statement.where(transitions.c.id < before)
         return [_transition(row) for row in await self._conn.execute(statement)]

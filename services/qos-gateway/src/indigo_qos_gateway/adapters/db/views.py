@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from asyncpg import Record
 from indigo_kernel.db.reader import Reader
@@ -11,9 +11,9 @@ from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.db.objects import stored_object
 from indigo_qos_gateway.adapters.db.transfers import transfer_of
 from indigo_qos_gateway.application.row_ports import Seen
-from indigo_qos_gateway.domain.paths import ROOT, lineage, parent
+from indigo_qos_gateway.domain.paths import ROOT, parent
 
-# The containers of all paths travel in one array, each with the number of its path.
+# The lineages of all paths travel in one array, each with the number of its path.
 _FIND = (
     "SELECT o.*,"
     " (SELECT object_id FROM objects WHERE path = asked.parent) AS parent_id,"
@@ -32,8 +32,10 @@ _FIND = (
 class SqlViews:
     """Implements ``application.row_ports.Views``. What many ask for at the same time is one statement."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, lineage: Callable[[str], Sequence[str]]) -> None:
+        """``lineage`` tells the paths at which a transition covers a path."""
         self._reader = reader
+        self._lineage = lineage
         self._found = Coalesced(self._find)
 
     async def find(self, path: str) -> Seen | None:
@@ -41,7 +43,7 @@ class SqlViews:
 
     async def _find(self, paths: Sequence[str]) -> list[Seen | Exception | None]:
         distinct = list(dict.fromkeys(paths))
-        above = [(number, each) for number, path in enumerate(distinct, 1) for each in lineage(path)]
+        above = [(number, each) for number, path in enumerate(distinct, 1) for each in self._lineage(path)]
         rows = await self._reader.fetch(
             _FIND,
             distinct,
