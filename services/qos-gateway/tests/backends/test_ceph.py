@@ -9,7 +9,7 @@ from indigo_qos_gateway.adapters.s3.api import S3
 from indigo_qos_gateway.adapters.s3.backend import NativeClass
 from indigo_qos_gateway.adapters.s3.ceph import CephBackend
 from indigo_qos_gateway.domain.errors import Impossible
-from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked
+from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked, pages
 from indigo_testing.object_stores import ceph_server
 
 pytestmark = pytest.mark.slow
@@ -54,6 +54,18 @@ class TestCeph(BackendContract):
     @pytest.fixture
     def faults(self, bucket):
         return bucket.transport.faults()
+
+
+async def test_parts_of_a_listing_are_the_listing(bucket):
+    backend = make(bucket)
+    for name in ("a", "a!", "a-b", "b", "é", "\U0001f600", "a0/file", "c/file", "c/deep/file"):
+        await backend.write(f"/box/{name}", chunked(b"x"))
+    whole = await backend.children("/box")
+    for size in (1, 2, 3, 100):
+        bucket.transport.requests.clear()
+        assert sorted(await pages(backend, "/box", size), key=lambda each: each.name) == whole
+        assert len(bucket.transport.requests) == -(-len(whole) // size) + 1
+    await backend.close()
 
 
 async def test_large_objects_go_in_parts(bucket):

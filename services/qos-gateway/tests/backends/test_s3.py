@@ -6,7 +6,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from indigo_contracts.qos import Locality
-from indigo_kernel.problems import Unavailable
+from indigo_kernel.problems import NotFound, Unavailable
 from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.s3.api import S3
@@ -14,7 +14,7 @@ from indigo_qos_gateway.adapters.s3.backend import NativeClass, S3Backend
 from indigo_qos_gateway.adapters.s3.signing import EMPTY
 from indigo_qos_gateway.domain.errors import Impossible, StorageDamage
 from indigo_qos_gateway.domain.storage import StepState
-from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked
+from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked, pages
 from indigo_testing.object_stores import moto_server
 
 MIB = 1 << 20
@@ -122,6 +122,33 @@ async def test_restores_wait_beside_each_other_and_copies_take_turns(bucket):
     bucket.transport._answer = answered
     done = await asyncio.gather(*(bring(backend, path, "Warm") for path in paths))
     assert {each.state for each in done} == {StepState.DONE}
+    await backend.close()
+
+
+async def test_parts_of_a_listing_are_the_listing_and_each_is_one_request(bucket):
+    backend = make(bucket)
+    names = ["a", "a!", "a-b", "a.b", "b", "é", "漢", "\U0001f600", "z 1", "z+2"]
+    for name in names:
+        await backend.write(f"/box/{name}", chunked(b"x"))
+    for name in ("a0", "c", "d", "a-c"):
+        await backend.write(f"/box/{name}/deep/file", chunked(b"x"))
+    whole = await backend.children("/box")
+    assert len(whole) == len(names) + 4
+    for size in (1, 2, 3, 5, 100):
+        again = make(bucket)
+        bucket.transport.requests.clear()
+        found = await pages(again, "/box", size)
+        assert sorted(found, key=lambda each: each.name) == whole
+        assert len(bucket.transport.requests) == -(-len(whole) // size) + 1  # the last one is empty
+        assert await again.page("/box", 7, 3) == found[7:10]
+        await again.close()
+    assert await backend.page("/box", 9, 2) == found[9:11]  # behind nothing that was listed
+    assert await backend.page("/box", 100, 2) == []
+    with pytest.raises(NotFound):
+        await backend.page("/nothing", 0, 10)
+    await backend.make_container("/empty")
+    assert await backend.page("/empty", 0, 10) == []
+    assert sorted(each.name for each in await pages(backend, "/", 1)) == ["box", "empty"]
     await backend.close()
 
 

@@ -75,3 +75,22 @@ async def test_what_is_in_a_bucket_comes_to_disk_and_tape(start_qos, cloudy):
         await qos.work_off()
         assert not [each for each in (qos.directory / "disk").rglob("cdmi_moved/*/*/*") if each.is_file()]
         assert [name for name, _ in await qos.facts()] == ["requested", "completed"]
+
+
+async def test_parts_of_a_listing_are_all_of_it_whoever_keeps_the_objects(start_qos, cloudy):
+    settings, _ = cloudy
+
+    async def listed(qos):
+        found = []
+        while part := (await qos.cdmi(f"/cloud/box?children:{len(found)}-{len(found) + 1}"))["children"]:
+            found += part
+        return found
+
+    async with start_qos(**settings) as qos:
+        for name in "abcde":
+            await qos.store(f"/cloud/box/{name}", b"x")
+        assert await listed(qos) == list("abcde")
+        shown = await qos.cdmi("/cloud/box?children:1-2;childrenrange")
+        assert shown == {"childrenrange": "1-2", "children": ["b", "c"]}
+        await qos.bring("/cloud/box/b", "DiskOnly")
+        assert await listed(qos) == list("abcde")

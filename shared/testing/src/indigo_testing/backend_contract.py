@@ -15,9 +15,10 @@ from contextlib import AbstractContextManager
 import pytest
 from indigo_contracts.qos import Locality
 from indigo_kernel.problems import BadRequest, ChecksumMismatch, Conflict, NotFound, Unavailable
+from indigo_qos_gateway.application.paging import Paged
 from indigo_qos_gateway.application.ports import Backend
 from indigo_qos_gateway.domain.errors import Impossible
-from indigo_qos_gateway.domain.storage import Content, ObjectType, Progress, StepState
+from indigo_qos_gateway.domain.storage import Child, Content, ObjectType, Progress, StepState
 
 PATIENCE = 20.0
 """Seconds after which a step is taken not to end."""
@@ -50,6 +51,14 @@ async def bring(backend: Backend, path: str, target: str) -> Progress:
             progress = await backend.poll(path, handle, 0.2)
             if progress.state is not StepState.RUNNING:
                 return progress
+
+
+async def pages(backend: Paged, path: str, size: int) -> list[Child]:
+    """The entries of a container, asked for in parts of so many."""
+    found: list[Child] = []
+    while part := await backend.page(path, len(found), size):
+        found += part
+    return found
 
 
 def ways(backend: Backend) -> dict[str, tuple[str, ...]]:

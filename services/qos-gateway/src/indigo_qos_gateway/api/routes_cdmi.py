@@ -85,7 +85,8 @@ async def read_object(request: Request, here: Here, who: Who, about: About) -> R
         about = replace(about, path=await here.gateway.path_of(identifier), slash=False)
     here.access.check_see(who, [about.path])
     try:
-        view = await here.gateway.view(about.path, listing=lists_children(about.selection))
+        listing = lists_children(about.selection) and (about.selection.span("children") or True)
+        view = await here.gateway.view(about.path, listing=listing)
     except ObjectNotFound:
         node = await find_node(here.gateway, about.path)
         if node is None:

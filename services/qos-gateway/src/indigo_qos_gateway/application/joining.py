@@ -13,6 +13,7 @@ from typing import TypeVar
 from indigo_kernel.ids import new_id
 from indigo_kernel.problems import Conflict, Unavailable
 
+from indigo_qos_gateway.application.paging import Paged
 from indigo_qos_gateway.application.ports import Backend, NewWork, Steps
 from indigo_qos_gateway.application.relocating import Relocator, abandon, leave, place_lock
 from indigo_qos_gateway.application.row_ports import PlaceViews
@@ -92,13 +93,22 @@ class JoinedBackend:
     async def children(self, path: str) -> Sequence[Child]:
         _check_visible(path)
         # Elsewhere first: what moves meanwhile is then listed twice rather than not at all, and told once.
-        found = {
-            name: Child(name, ObjectType.DATAOBJECT) for name in await self._views.children(self._outer(path))
-        }
-        for each in await self._home.children(path):
+        elsewhere = await self._views.children(self._outer(path))
+        inside = await self._home.children(path)
+        if not elsewhere and path != ROOT:
+            return inside
+        found = {name: Child(name, ObjectType.DATAOBJECT) for name in elsewhere}
+        for each in inside:
             if not is_hidden(join(path, each.name)):
                 found.setdefault(each.name, each)
         return [found[name] for name in sorted(found)]
+
+    async def page(self, path: str, first: int, count: int) -> Sequence[Child]:
+        """Implements ``application.paging.Paged``: by the home, as long as it has all there is."""
+        _check_visible(path)
+        if isinstance(self._home, Paged) and path != ROOT and not await self._views.children(self._outer(path)):
+            return await self._home.page(path, first, count)
+        return (await self.children(path))[first : first + count]
 
     async def read(self, path: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         async def begin(

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from indigo_contracts.dmp import StoragePromise
 from indigo_kernel.auth.principal import Principal
 
+from indigo_qos_gateway.application.paging import Paged
 from indigo_qos_gateway.application.ports import Backend
 from indigo_qos_gateway.domain.errors import CapabilitiesNotFound, Impossible
+from indigo_qos_gateway.domain.listing import Part
 from indigo_qos_gateway.domain.paths import ORPHANS, ROOT, Places, below, join, lineage, name, parent
+from indigo_qos_gateway.domain.selection import Span
 from indigo_qos_gateway.domain.storage import CAPABILITIES, Attribute, Child, ObjectType, Status, StorageClass
 
 RECORDS = "records"
@@ -111,6 +114,18 @@ class MountTable:
         if path == ROOT:
             found.pop(name(ORPHANS), None)
         return [found[each] for each in sorted(found)]
+
+    async def some_children(self, path: str, span: Span) -> Sequence[Child]:
+        """The entries of a container, of which those outside of ``span`` may be left out.
+
+        Raises ``ObjectNotFound``.
+        """
+        mount = self.at(path)
+        whole = path == ROOT or any(parent(each.prefix) == path for each in self.mounts)
+        if whole or not isinstance(mount.backend, Paged):
+            return await self.children(path)
+        count = span.last - span.first + 1
+        return Part(span.first, await mount.backend.page(mount.inner(path), span.first, count))
 
     def named(self, backend: str) -> Mount:
         """The mount of the back-end with this name. Raises ``Impossible`` when it is mounted no more."""

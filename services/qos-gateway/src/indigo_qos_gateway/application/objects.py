@@ -88,15 +88,23 @@ class Gateway:
     timers: Timers
     views: Views
 
-    async def view(self, path: str, *, listing: bool = True) -> View:
+    async def view(self, path: str, *, listing: bool | Span = True) -> View:
         """What is at a path, with the entries of a container unless ``listing`` is false.
+
+        Of those outside of a span some may be left out.
 
         Raises ``ObjectNotFound``. What others wrote to the storage gets its identity here.
         """
         # In this order a transition that ends meanwhile looks as if it still ran, never as if it had failed.
         seen = await self.views.find(path)
         status = await self.mounts.at(path).status(path)
-        children = await self.mounts.children(path) if listing and _is_container(status) else ()
+        children: Sequence[Child] = ()
+        if listing and _is_container(status):
+            # What the gateway itself keeps in a container is counted too: then all names are needed.
+            if isinstance(listing, Span) and seen is not None and not seen.nodes:
+                children = await self.mounts.some_children(path, listing)
+            else:
+                children = await self.mounts.children(path)
         if seen is not None and seen.stored.object_type is status.object_type:
             lifetime, allowed = self._lifetime(status), self._allowed(status)
             known = (seen.stored, seen.parent_id, seen.moving_to, lifetime, children, allowed, seen.nodes)

@@ -41,5 +41,32 @@ class Listing(Sequence[Child]):
         return _child(self._names[position], self._containers[position])
 
 
+class Part(Sequence[Child]):
+    """A listing of which only the entries from position ``first`` on are known."""
+
+    __slots__ = ("_entries", "_first")
+
+    def __init__(self, first: int, entries: Sequence[Child]) -> None:
+        self._first = first
+        self._entries = entries
+
+    def __len__(self) -> int:
+        return self._first + len(self._entries)
+
+    @overload
+    def __getitem__(self, position: int) -> Child: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[Child]: ...
+
+    def __getitem__(self, position: int | slice) -> Child | Sequence[Child]:
+        if isinstance(position, int):
+            return self[position : position + 1][0]
+        start, stop, _ = position.indices(len(self))
+        if start < min(self._first, stop):
+            raise IndexError(f"what is before position {self._first} was not asked for")
+        return self._entries[max(start - self._first, 0) : max(stop - self._first, 0)]
+
+
 def _child(name: str, container: int) -> Child:
     return Child(name, ObjectType.CONTAINER if container else ObjectType.DATAOBJECT)

@@ -175,12 +175,17 @@ class S3:
         await self._send("DELETE", key)
 
     async def listing(
-        self, prefix: str, *, delimiter: str = "", following: str | None = None, most: int = 1000
+        self, prefix: str, *, delimiter: str = "", following: str | None = None, after: str = "", most: int = 1000
     ) -> Listing:
-        """Keys that begin with ``prefix``. Raises ``Unavailable`` also when the bucket is missing."""
+        """Keys that begin with ``prefix``, and are behind ``after``.
+
+        Raises ``Unavailable`` also when the bucket is missing.
+        """
         parameters = {"list-type": "2", "prefix": prefix, "encoding-type": "url", "max-keys": str(most)}
         if delimiter:
             parameters["delimiter"] = delimiter
+        if after:
+            parameters["start-after"] = after
         if following:
             parameters["continuation-token"] = following
         response = await self._send("GET", "", parameters)

@@ -20,6 +20,7 @@ from indigo_qos_gateway.adapters.classes import Place, interchangeable
 from indigo_qos_gateway.adapters.fixity import compared, sha256_of
 from indigo_qos_gateway.adapters.names import HIDDEN, checked, checked_below_root, hidden
 from indigo_qos_gateway.adapters.s3.api import CLASS, S3, Head
+from indigo_qos_gateway.adapters.s3.pages import Pages
 from indigo_qos_gateway.adapters.spool import spooled
 from indigo_qos_gateway.adapters.steps import Steps
 from indigo_qos_gateway.domain.errors import ObjectNotFound, Offline, StorageDamage
@@ -57,9 +58,10 @@ class NativeClass:
 
 
 class S3Backend:
-    """Implements ``application.ports.Backend``. ``offered`` are the classes by the names the gateway gives them.
+    """Implements ``application.ports.Backend`` and ``application.paging.Paged``.
 
-    ``again_seconds`` is the time between looks at a restore.
+    ``offered`` are the classes by the names the gateway gives them, ``again_seconds`` the time between looks at a
+    restore.
     """
 
     kind = "S3"
@@ -77,6 +79,7 @@ class S3Backend:
         self.name = name
         self.landing_class = landing_class
         self._api = api
+        self._pages = Pages(api)
         self._offered = offered
         self._place = place
         self._steps = Steps(_STEPS)
@@ -110,6 +113,10 @@ class S3Backend:
             found += [Child(each[len(prefix) : -1], ObjectType.CONTAINER) for each in page.prefixes]
             if (following := page.following) is None:
                 return sorted((each for each in found if not hidden(each.name)), key=lambda each: each.name)
+
+    async def page(self, path: str, first: int, count: int) -> Sequence[Child]:
+        """Implements ``application.paging.Paged``."""
+        return await self._pages.of(path, _prefix(checked(path)), first, count)
 
     async def read(self, path: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         async with self._api.get(_key(checked_below_root(path)), start, stop, path) as response:
