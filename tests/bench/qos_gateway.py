@@ -14,9 +14,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import httpx
+import uvloop
 from indigo_dev.postgres import EmbeddedPostgres
 from indigo_kernel.auth.issuer import DevIssuer
 from indigo_kernel.auth.tokens import TokenVerifier
@@ -31,7 +33,7 @@ from load import cpu_per_request, server
 OBJECTS = 100_000
 PAGE = 100
 TRANSITIONS = 10_000
-SIZE = 4096
+SIZES = (4096, 65536)
 BUSY = 32
 """Requests at a time on a busy server."""
 
@@ -109,16 +111,18 @@ async def _listing(place: Place) -> list[tuple[str, str]]:
     ]
 
 
-async def _transitions(place: Place, count: int) -> list[tuple[str, str]]:
+async def _transitions(place: Place, count: int, size: int) -> list[tuple[str, str]]:
     """The same bytes: a second copy made by bulk transitions, and by a loop that copies, syncs and checks nothing."""
-    names = sorted(path.name for path in (place.disk / "bulk").iterdir())
+    source = place.disk / f"files-{size}"
+    _fill(source, count, b"x" * size)
+    names = sorted(path.name for path in source.iterdir())
     idle = time.process_time()
-    loop = await asyncio.to_thread(_copy_loop, place, names)
+    loop = await asyncio.to_thread(_copy_loop, source, place.folder / f"copies-{size}", names)
     loop_cpu = time.process_time() - idle
-    body = {"targets": [f"/bulk/{name}" for name in names], "target_class": "DiskAndTape"}
+    body = {"targets": [f"/{source.name}/{name}" for name in names], "target_class": "DiskAndTape"}
     async with _gateway(place) as http:
         began, busy = time.perf_counter(), time.process_time()
-        asked = await http.post("/api/transitions/bulk", json=body, headers={"idempotency-key": "bench"})
+        asked = await http.post("/api/transitions/bulk", json=body, headers={"idempotency-key": f"bench-{size}"})
         accepted = time.perf_counter() - began
         if asked.status_code != httpx.codes.ACCEPTED:
             raise RuntimeError(asked.text)
@@ -129,24 +133,23 @@ async def _transitions(place: Place, count: int) -> list[tuple[str, str]]:
     if state["counts"]["COMPLETED"] != count:
         raise RuntimeError(str(state))
     return [
-        (f"{count:,} bulk transitions: accepted", f"{accepted:.2f} s"),
+        (f"{count:,} bulk transitions of {size} bytes: accepted", f"{accepted:.2f} s"),
         (
-            f"{count:,} bulk transitions of {SIZE} bytes: copied, checked, told",
+            f"{count:,} bulk transitions of {size} bytes: copied, checked, told",
             f"{took:.1f} s, {took / count * 1000:.2f} ms each, {cpu / count * 1e6:.0f} µs CPU beside PostgreSQL's",
         ),
         (
-            f"{count:,} files by a loop that copies and syncs",
+            f"{count:,} files of {size} bytes by a loop that copies and syncs",
             f"{loop:.1f} s, {loop / count * 1000:.2f} ms each, {loop_cpu / count * 1e6:.0f} µs CPU: {took / loop:.2f}x",
         ),
     ]
 
 
-def _copy_loop(place: Place, names: list[str]) -> float:
-    target = place.folder / "copies"
+def _copy_loop(source: Path, target: Path, names: list[str]) -> float:
     target.mkdir()
     began = time.perf_counter()
     for name in names:
-        shutil.copy2(place.disk / "bulk" / name, target / name)
+        shutil.copy2(source / name, target / name)
         fd = os.open(target / name, os.O_RDONLY)
         os.fsync(fd)
         os.close(fd)
@@ -188,9 +191,9 @@ def run(count: int = TRANSITIONS) -> list[tuple[str, str]]:
             asyncio.run(postgres.ensure_databases(["bench"]))
             place = Place(folder, postgres.database_url("bench"))
             _fill(place.disk / "many", OBJECTS, b"")
-            _fill(place.disk / "bulk", count, b"x" * SIZE)
-            listing = asyncio.run(_listing(place))
-            return [*_requests(place), *listing, *asyncio.run(_transitions(place, count))]
+            listing = uvloop.run(_listing(place))
+            transitions = [uvloop.run(_transitions(place, count, size)) for size in SIZES]
+            return [*_requests(place), *listing, *chain.from_iterable(transitions)]
 
 
 if __name__ == "__main__":
