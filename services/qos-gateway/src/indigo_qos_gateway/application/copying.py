@@ -9,6 +9,7 @@ What takes longer than a request may is left to the worker from the start, and t
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
@@ -16,15 +17,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from indigo_contracts.envelope import Actor
 from indigo_kernel.db.jobs import Later
 from indigo_kernel.db.uow import Job
 from indigo_kernel.ids import new_id
 from indigo_kernel.problems import BadRequest, Conflict, DomainError, Forbidden
+from sqlalchemy.exc import SQLAlchemyError
 
 from indigo_qos_gateway.application.documents import document
 from indigo_qos_gateway.application.notifying import note
-from indigo_qos_gateway.application.objects import Change, Gateway, View
+from indigo_qos_gateway.application.objects import TRANSFERS, Change, Gateway, View
+from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.transitions import moving
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
 from indigo_qos_gateway.domain.notification import COPIED, RENAMED
@@ -33,13 +37,18 @@ from indigo_qos_gateway.domain.retention import check_untouched
 from indigo_qos_gateway.domain.storage import ObjectType, Status
 from indigo_qos_gateway.domain.transfer import Transfer, TransferKind, TransferStage
 
+log = structlog.get_logger()
+
 JOB = "transfer"
 
 AT_ONCE = 50
 """Objects and containers that are copied inside of a request; a worker copies what is more."""
 
 _TAKE_OVER = timedelta(minutes=1)
-"""After this a worker looks whether the process that began a short one brought it to its end."""
+"""After this a worker takes over a short one, unless the process that began it says that it is at it."""
+
+_AT_IT = 20.0
+"""Seconds between two times it says so."""
 
 _LOOK = 1.0
 """Seconds between notes of how far it is."""
@@ -56,8 +65,6 @@ async def transfer(
     status = await _checked(gateway, kind, source, path)
     total = await _count(gateway, status, AT_ONCE)
     short = total <= AT_ONCE
-    if not short:
-        await gateway.put_container(path, await _given(gateway, source, change), None, actor)
     new = Transfer(
         id=new_id(),
         kind=kind,
@@ -67,17 +74,21 @@ async def transfer(
         actor=(actor.iss, actor.sub) if actor else None,
         total=total if short else 0,  # the worker counts the rest
     )
+    if not short:
+        async with gateway.work() as work:
+            await _check_free(work, gateway, new)
+        await gateway.put_container(path, await _given(gateway, source, change), None, actor)
     async with gateway.work() as work:
-        await work.alone("transfers")
-        if await work.transfers.taking(source) or await work.transfers.making(path):
-            raise Busy(source)
+        await work.alone(TRANSFERS)
+        await _check_free(work, gateway, new)
         await work.transfers.forget(path)
         await work.transfers.add(new)
         run_at = work.now + _TAKE_OVER if short else work.now
         await work.enqueue(JOB, new.id, {"transfer_id": new.id}, run_at=run_at)
     if short:
         try:
-            await Transfers(gateway).run(new)
+            async with _at_it(gateway, new):
+                await Transfers(gateway).run(new)
         except Exception as error:
             await _give_up(gateway, new.id, str(error) or repr(error))
             raise
@@ -111,7 +122,12 @@ class Transfers:
     async def run(self, transfer: Transfer) -> None:
         """From the stage it is at to its end."""
         if transfer.stage is TransferStage.COPYING:
-            await self._copy(transfer)
+            try:
+                await self._copy(transfer)
+            except (Busy, ObjectNotFound):
+                if await self._is_over(transfer):  # somebody else brought it to its end, and the source is gone
+                    return
+                raise
             if not await self._switch(transfer):
                 return
         if transfer.kind is TransferKind.MOVE:
@@ -129,8 +145,8 @@ class Transfers:
         if not transfer.total:
             transfer = replace(transfer, total=await _count(self.gateway, status))
             await self._note(transfer, 0)
-        wished, noted, done = _change(transfer.wish), time.monotonic(), 0
-        plain = Change(groups=wished.groups, operator=wished.operator)
+        wished, noted, done = replace(_change(transfer.wish), transfer=transfer.id), time.monotonic(), 0
+        plain = Change(groups=wished.groups, operator=wished.operator, transfer=transfer.id)
         async for each in _tree(self.gateway, status):
             path = transfer.path + each.path.removeprefix(transfer.source)
             change = wished if each.path == transfer.source else plain
@@ -157,6 +173,11 @@ class Transfers:
                 return
         await gateway.put_object(path, replace(given, chunks=await gateway.read(status.path)), there, actor)
 
+    async def _is_over(self, transfer: Transfer) -> bool:
+        async with self.gateway.work() as work:
+            current = await work.transfers.get(transfer.id)
+        return current is None or current.stage is not TransferStage.COPYING
+
     async def _note(self, transfer: Transfer, done: int) -> None:
         async with self.gateway.work() as work:
             current = await work.transfers.get(transfer.id, for_update=True)
@@ -182,6 +203,26 @@ class Transfers:
         return True
 
 
+@contextlib.asynccontextmanager
+async def _at_it(gateway: Gateway, transfer: Transfer) -> AsyncIterator[None]:
+    """No worker takes it over while the block runs, however long that is."""
+
+    async def say() -> None:
+        while True:
+            await asyncio.sleep(_AT_IT)
+            try:
+                async with gateway.work() as work:
+                    await work.put_off(JOB, [transfer.id], work.now + _TAKE_OVER)
+            except (OSError, SQLAlchemyError) as error:
+                log.warning("transfer.not_put_off", transfer=transfer.id, error=str(error))
+
+    saying = asyncio.create_task(say())
+    try:
+        yield
+    finally:
+        saying.cancel()
+
+
 async def _give_up(gateway: Gateway, transfer_id: str, error: str) -> None:
     async with gateway.work() as work:
         current = await work.transfers.get(transfer_id, for_update=True)
@@ -195,15 +236,21 @@ async def _checked(gateway: Gateway, kind: TransferKind, source: str, path: str)
         raise ObjectNotFound(source)
     if below(path, source):
         raise Conflict(f"{path} is in {source}")
-    if kind is TransferKind.MOVE:
-        if gateway.mounts.at(source).prefix == source:
-            raise Conflict(f"A back-end is mounted at {source}; that cannot be moved")
-        async with gateway.work() as work:
-            if await moving(work, gateway.mounts.at(source), source):
-                raise Busy(source)
-            for each in await work.objects.retained(source):
-                check_untouched(each.path, each.metadata, work.now)
+    if kind is TransferKind.MOVE and gateway.mounts.at(source).prefix == source:
+        raise Conflict(f"A back-end is mounted at {source}; that cannot be moved")
     return status
+
+
+async def _check_free(work: Work, gateway: Gateway, new: Transfer) -> None:
+    """Raise ``Busy`` while others work on the paths, of a move ``Forbidden`` for what is retained."""
+    transfers, source, path = work.transfers, new.source, new.path
+    if await transfers.taking(source) or await transfers.taking(path) or await transfers.making(path):
+        raise Busy(source)
+    if new.kind is TransferKind.MOVE:
+        if await transfers.making(source) or await moving(work, gateway.mounts.at(source), source):
+            raise Busy(source)
+        for each in await work.objects.retained(source):
+            check_untouched(each.path, each.metadata, work.now)
 
 
 async def _tree(gateway: Gateway, status: Status) -> AsyncIterator[Status]:

@@ -34,6 +34,9 @@ from indigo_qos_gateway.domain.wishes import CHOOSING, Wishes, read_wishes
 
 OCTETS = "application/octet-stream"
 
+TRANSFERS = "transfers"
+"""Key under which a copy or a move begins, alone; whoever writes an object holds it beside others."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -60,7 +63,8 @@ class Change:
 
     ``metadata_names`` restrict the update to these names; ``span`` is where ``chunks`` go. ``groups`` and
     ``operator`` are about who asks; a new object gets ``identifier`` when there is one. ``domain`` is the one it
-    is to belong to. With ``partial`` more bytes will come, and the object is not complete.
+    is to belong to. With ``partial`` more bytes will come, and the object is not complete. ``transfer`` is the
+    copy or move it is a part of.
     """
 
     chunks: AsyncIterable[bytes] | None = None
@@ -75,6 +79,7 @@ class Change:
     identifier: str | None = None
     domain: str | None = None
     partial: bool = False
+    transfer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,32 +174,39 @@ class Gateway:
         Bytes first, then what is known of them: after a crash in between, the bytes are there with a fresh
         identity. A new object comes to the class asked for, or else to the one that is chosen for it (see
         ``domain.choice``); new bytes of an old object come back to its class, new wishes choose anew. Raises
-        ``Busy`` while a transition works on it, ``Forbidden`` while it is retained or on hold.
+        ``Busy`` while a transition works on it, a copy or a move, ``Forbidden`` while it is retained or on hold.
         """
         _check_type(before, ObjectType.DATAOBJECT)
         mount = self.mounts.at(path)
         default = before.storage_class if before else await self.default_class(path)
+        if before is None and change.chunks is None:
+            change = replace(change, chunks=_nothing())
         await self._check_change(path, change, before)
         content: Content | None = None
-        if change.chunks is not None or before is None:
-            await self._check_not_moving(path)
-            chunks = change.chunks if change.chunks is not None else _nothing()
+        if change.chunks is not None:
+            chunks = change.chunks
             if change.span is not None:
                 chunks = self._patched(path, before, change.span, chunks)
+            if before is not None or change.transfer is not None:
+                chunks = self._looked_after(path, change, chunks)
             content = await mount.backend.write(mount.inner(path), chunks)
         status = await mount.status(path)
         async with self.work() as work:
+            await work.beside(TRANSFERS)
+            await _check_free(work, path, change)
             wanted = change.storage_class or await self._chosen(work, status, change, default, new=before is None)
             # Locks of transitions come before rows of objects, as where a transition ends.
             if not change.partial and (status.storage_class != wanted or change.storage_class is not None):
                 await request_transition(work, mount, status, wanted, actor)
-            stored = await self._stored(work, status.path, status.object_type, fresh=before is None)
+            known, stored = await self._to_change(work, status, before)
             if before is None:
                 identifier = change.identifier or stored.object_id
                 stored = replace(stored, groups=sorted(change.groups), object_id=identifier)
             await work.objects.save(self._changed(stored, change, content, work))
             await self.timers.arm(work, [Placed(path, status.storage_class, status.size)])
-            return await self._noted(work, await self._view(work, status, ()), before, actor)
+            view = await self._noted(work, await self._view(work, status, ()), before, actor)
+        await self._check_still_there(path, known=known)
+        return view
 
     async def put_container(self, path: str, change: Change, before: Status | None, actor: Actor | None) -> View:
         """Create a container, or change the one that was found there ``before``."""
@@ -206,13 +218,17 @@ class Gateway:
         status = await mount.status(path)
         wanted = change.storage_class or (None if before else await self.default_class(parent(path)))
         async with self.work() as work:
+            await work.beside(TRANSFERS)
+            await _check_free(work, path, change)
             if wanted is not None and wanted != status.storage_class:
                 await request_transition(work, mount, status, wanted, actor)
             if before is None:
                 await work.transfers.forget(path)  # what failed here is no word about the new one
-            stored = await self._stored(work, status.path, status.object_type, fresh=before is None)
+            known, stored = await self._to_change(work, status, before)
             await work.objects.save(self._changed(stored, change, None, work))
-            return await self._noted(work, await self._view(work, status, ()), before, actor)
+            view = await self._noted(work, await self._view(work, status, ()), before, actor)
+        await self._check_still_there(path, known=known)
+        return view
 
     async def delete(self, path: str, actor: Actor | None) -> None:
         """Remove an object, or a container with everything in it. Raises ``ObjectNotFound`` or ``Busy``.
@@ -222,9 +238,12 @@ class Gateway:
         mount = self.mounts.at(path)
         if mount.prefix == path:
             raise Conflict(f"A back-end is mounted at {path}; only what is in it can be removed")
-        await self._check_not_moving(path)
         async with self.work() as work:
-            if await work.transfers.making(path):
+            if (
+                await moving(work, self.mounts.at(path), path)
+                or await work.transfers.taking(path)
+                or await work.transfers.making(path)
+            ):
                 raise Busy(path)
             for each in await work.objects.retained(path):
                 check_untouched(each.path, each.metadata, work.now)
@@ -246,8 +265,11 @@ class Gateway:
         await self._check_change(path, change, None)
 
     async def _check_change(self, path: str, change: Change, before: Status | None) -> None:
-        """Raise before anything is stored: ``BadRequest`` for metadata nobody can fulfil, ``Forbidden``."""
+        """Raise before anything is stored: ``BadRequest`` for what nobody can fulfil, ``Forbidden``, ``Busy``."""
         async with self.work() as work:
+            await _check_free(work, path, change)
+            if change.chunks is not None and await moving(work, self.mounts.at(path), path):
+                raise Busy(path)
             known = await inherited(work, [path])
             stored = known.get(path) if before is not None else None
             old = stored.metadata if stored else {}
@@ -292,10 +314,23 @@ class Gateway:
                 return status.storage_class
         raise ObjectNotFound(ROOT)
 
-    async def _check_not_moving(self, path: str) -> None:
+    async def _looked_after(self, path: str, change: Change, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+        """The bytes, and a last look, before the storage takes them, whether it still may."""
+        async for chunk in chunks:
+            yield chunk
         async with self.work() as work:
-            if await moving(work, self.mounts.at(path), path) or await work.transfers.taking(path):
-                raise Busy(path)
+            await _check_free(work, path, change)
+            known = await work.objects.find(path)
+            if known is not None:
+                check_untouched(path, known.metadata, work.now)
+
+    async def _check_still_there(self, path: str, *, known: bool) -> None:
+        """Raise ``Busy`` when a move came and went between the look at the storage and the transaction.
+
+        It takes away what is known too: what was known in the transaction, nobody had moved.
+        """
+        if not known and await self.exists(path) is None:
+            raise Busy(path)
 
     async def _patched(
         self, path: str, before: Status | None, span: Span, chunks: AsyncIterable[bytes]
@@ -355,13 +390,26 @@ class Gateway:
             return None
         return self.chooser.lifetime(self.chooser.class_at(status.path, status.storage_class), Wishes({}))
 
-    async def _stored(
-        self, work: Work, path: str, object_type: ObjectType, *, fresh: bool = False
-    ) -> StoredObject:
-        """What is known of an object. ``fresh`` ones never take over what was known of an older one."""
-        known = None if fresh else await work.objects.find(path)
+    async def _to_change(self, work: Work, status: Status, before: Status | None) -> tuple[bool, StoredObject]:
+        """What is known of an object, for nobody else to change meanwhile, and whether it was known already.
+
+        New ones never take over what was known of an older one.
+        """
+        known = None if before is None else await work.objects.find(status.path, for_update=True)
+        if known is not None and known.object_type is status.object_type:
+            return True, known
+        anew = before is None or known is not None
+        return False, await self._made(work, status.path, status.object_type, anew=anew)
+
+    async def _stored(self, work: Work, path: str, object_type: ObjectType) -> StoredObject:
+        """What is known of an object."""
+        known = await work.objects.find(path)
         if known is not None and known.object_type is object_type:
             return known
+        return await self._made(work, path, object_type, anew=known is not None)
+
+    async def _made(self, work: Work, path: str, object_type: ObjectType, *, anew: bool) -> StoredObject:
+        """A new identity, or unless ``anew`` the one somebody else gave just now."""
         new = StoredObject(
             object_id=self.new_id(),
             path=path,
@@ -373,7 +421,7 @@ class Gateway:
             association_time=work.now,
             domain=await domain_above(work, path),
         )
-        if known is None and not fresh:
+        if not anew:
             return await work.objects.add(new)
         await work.objects.save(new)
         return new
@@ -384,6 +432,13 @@ async def domain_above(work: Work, path: str) -> str:
     above = list(lineage(path))[1:]
     known = await work.objects.among(above)
     return next((known[each].domain for each in above if each in known), DOMAINS)
+
+
+async def _check_free(work: Work, path: str, change: Change) -> None:
+    """Raise ``Busy`` while a copy or a move is about the path, or when the one ``change`` is a part of is over."""
+    under_way = {each.id for each in await work.transfers.over(path)}
+    if under_way != ({change.transfer} if change.transfer else set()):
+        raise Busy(path)
 
 
 def _check_type(before: Status | None, wanted: ObjectType) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -195,11 +195,17 @@ class Work(Protocol):
         """Wait until no other transaction holds ``key``, and hold it until this one ends."""
         ...
 
+    async def beside(self, key: str) -> None:
+        """Wait until no other transaction is alone with ``key``, and let none be so until this one ends."""
+        ...
+
     def emit(self, fact: Fact, *, subject: str, version: int) -> Envelope: ...
 
     async def enqueue(
         self, kind: str, key: str, payload: dict[str, Any], *, run_at: datetime | None = None
     ) -> None: ...
+
+    async def put_off(self, kind: str, beginnings: Collection[str], until: datetime) -> None: ...
 
     async def finish(self, job: Job) -> None: ...
 

@@ -46,6 +46,10 @@ class Transfers(Protocol):
         """A copy or move that makes what is at the path, in it, or what it is in."""
         ...
 
+    async def over(self, path: str) -> Sequence[Transfer]:
+        """Those that just now make, or take away, what is at the path or a container it is in."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
@@ -149,7 +153,7 @@ class PlaceRows(Protocol):
 
 
 class Objects(Protocol):
-    async def find(self, path: str) -> StoredObject | None: ...
+    async def find(self, path: str, *, for_update: bool = False) -> StoredObject | None: ...
 
     async def among(self, paths: Sequence[str]) -> Mapping[str, StoredObject]:
         """Those there are of these, by path."""

@@ -23,8 +23,8 @@ class SqlObjects:
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
-    async def find(self, path: str) -> StoredObject | None:
-        return await self._one(objects.c.path == path)
+    async def find(self, path: str, *, for_update: bool = False) -> StoredObject | None:
+        return await self._one(objects.c.path == path, for_update=for_update)
 
     async def among(self, paths: Sequence[str]) -> Mapping[str, StoredObject]:
         wanted = sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text)))
@@ -94,8 +94,11 @@ class SqlObjects:
         await self._conn.execute(sa.delete(objects).where(at_or_below(objects.c.path, path)))
         await self._conn.execute(sa.delete(timers).where(at_or_below(timers.c.path, path)))
 
-    async def _one(self, condition: sa.ColumnElement[bool]) -> StoredObject | None:
-        row = (await self._conn.execute(sa.select(objects).where(condition))).one_or_none()
+    async def _one(self, condition: sa.ColumnElement[bool], *, for_update: bool = False) -> StoredObject | None:
+        statement = sa.select(objects).where(condition)
+        if for_update:
+            statement = statement.with_for_update()
+        row = (await self._conn.execute(statement)).one_or_none()
         return None if row is None else stored_object(row._asdict())
 
 

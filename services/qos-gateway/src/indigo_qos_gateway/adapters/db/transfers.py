@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -55,6 +55,17 @@ class SqlTransfers:
             sa.or_(transfers.c.path == _any(path), at_or_below(transfers.c.path, path)),
             transfers.c.stage != TransferStage.FAILED.value,
         )
+
+    async def over(self, path: str) -> Sequence[Transfer]:
+        above = _any(path)
+        taken = sa.and_(
+            transfers.c.source == above,
+            transfers.c.kind == TransferKind.MOVE.value,
+            transfers.c.stage != TransferStage.FAILED.value,
+        )
+        made = sa.and_(transfers.c.path == above, transfers.c.stage == TransferStage.COPYING.value)
+        rows = await self._conn.execute(sa.select(transfers).where(sa.or_(taken, made)))
+        return [transfer_of(row._asdict()) for row in rows]
 
     async def _one(self, *conditions: sa.ColumnElement[bool]) -> Transfer | None:
         row = (await self._conn.execute(sa.select(transfers).where(*conditions).limit(1))).one_or_none()

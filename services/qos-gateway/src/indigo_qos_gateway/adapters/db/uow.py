@@ -18,6 +18,7 @@ from indigo_qos_gateway.adapters.db.transfers import SqlTransfers
 from indigo_qos_gateway.adapters.db.transitions import SqlTransitions
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:key)")
+_SHARE = sa.text("SELECT pg_advisory_xact_lock_shared(:key)")
 
 
 class GatewayWork(UnitOfWork):
@@ -49,5 +50,11 @@ class GatewayWork(UnitOfWork):
         self.domains = SqlDomains(self.conn)
 
     async def alone(self, key: str) -> None:
-        number = hashlib.sha256(f"qos {key}".encode()).digest()[:8]
-        await self.conn.execute(_LOCK, {"key": int.from_bytes(number, "big", signed=True)})
+        await self.conn.execute(_LOCK, {"key": _number(key)})
+
+    async def beside(self, key: str) -> None:
+        await self.conn.execute(_SHARE, {"key": _number(key)})
+
+
+def _number(key: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"qos {key}".encode()).digest()[:8], "big", signed=True)

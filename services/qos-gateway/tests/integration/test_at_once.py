@@ -1,0 +1,159 @@
+"""Requests at the same time: what was answered is kept, and what cannot be kept is refused."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+from indigo_qos_gateway.adapters.db.objects import SqlObjects
+from indigo_qos_gateway.adapters.db.uow import GatewayWork
+from indigo_qos_gateway.adapters.posix.backend import PosixBackend
+from indigo_qos_gateway.application import copying
+
+
+class Gate:
+    """Holds up the first call of a method for a path, before it does anything."""
+
+    def __init__(self, monkeypatch, owner, name, wanted):
+        self.reached, self.open, self._armed = asyncio.Event(), asyncio.Event(), True
+        real = getattr(owner, name)
+
+        async def held(this, *args, **kwargs):
+            if self._armed and wanted(args[0]):
+                self._armed = False
+                self.reached.set()
+                await self.open.wait()
+            return await real(this, *args, **kwargs)
+
+        monkeypatch.setattr(owner, name, held)
+
+    @asynccontextmanager
+    async def holding(self, request):
+        """``request`` waits at the gate while the block runs."""
+        task = asyncio.create_task(request)
+        try:
+            async with asyncio.timeout(60):
+                await asyncio.wait([task, asyncio.create_task(self.reached.wait())], return_when="FIRST_COMPLETED")
+                assert self.reached.is_set(), task.result().text
+                yield task
+        finally:
+            self.open.set()
+            await task
+
+
+async def until(true):
+    async with asyncio.timeout(20):
+        while not await true():
+            await asyncio.sleep(0.01)
+
+
+async def put(qos, path, kind="object", **body):
+    headers = qos.auth("qos:change", "operator") | {"content-type": f"application/cdmi-{kind}"}
+    return await qos.http.put(path, content=json.dumps(body), headers=headers)
+
+
+async def value(qos, path):
+    return (await qos.http.get(path, headers=qos.auth() | {"accept": "application/octet-stream"})).content
+
+
+async def test_what_is_on_its_way_is_not_changed(qos, monkeypatch):
+    await qos.store("/box/f", b"old")
+    gate = Gate(monkeypatch, PosixBackend, "write", lambda path: path == "/moved/f")
+    async with gate.holding(put(qos, "/moved/", "container", move="/box/")) as moved:
+        assert (await put(qos, "/box/f", metadata={"colour": "blue"})).status_code == 409
+        assert (await put(qos, "/box/f", value="new")).status_code == 409
+        assert (await put(qos, "/box/", "container", metadata={"colour": "blue"})).status_code == 409
+        assert (await put(qos, "/box/inner/", "container")).status_code == 409
+        assert (await put(qos, "/moved/f", value="new")).status_code == 409, "it would be overwritten"
+        assert (await put(qos, "/", "container", metadata={"colour": "blue"})).status_code == 204
+    assert moved.result().status_code == 201
+    assert await value(qos, "/moved/f") == b"old"
+    assert (await qos.cdmi("/"))["children"] == ["moved"]
+
+
+async def test_bytes_that_come_while_their_object_goes_are_not_taken(qos, monkeypatch):
+    await qos.store("/f", b"old")
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        yield b"n"
+        begun.set()
+        await go_on.wait()
+        yield b"ew"
+
+    storing = asyncio.create_task(qos.http.put("/f", content=slow(), headers=qos.auth()))
+    await begun.wait()
+    gate = Gate(monkeypatch, PosixBackend, "delete", lambda path: path == "/f")
+    async with gate.holding(put(qos, "/g", move="/f")):
+        go_on.set()
+        answer = await storing
+    assert answer.status_code == 409
+    assert await value(qos, "/g") == b"old"
+    assert (await qos.http.get("/f")).status_code == 404
+
+
+async def test_a_move_begins_after_the_change_that_is_about_to_be_kept(qos, monkeypatch):
+    await qos.store("/f", b"old")
+    gate = Gate(monkeypatch, SqlObjects, "save", lambda stored: "colour" in stored.metadata)
+    async with gate.holding(put(qos, "/f", metadata={"colour": "blue"})) as changed:
+        moving = asyncio.create_task(put(qos, "/g", move="/f"))
+
+        async def waits():
+            return moving.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
+
+        await until(waits)
+    assert (changed.result().status_code, (await moving).status_code) == (204, 201)
+    assert (await qos.cdmi("/g"))["metadata"]["colour"] == "blue"
+
+
+async def test_what_a_move_took_away_unnoticed_is_not_said_to_be_stored(qos, monkeypatch):
+    await qos.store("/box/f", b"old")
+    gate = Gate(monkeypatch, GatewayWork, "beside", lambda key: True)
+    async with gate.holding(put(qos, "/box/late", value="new")) as late:
+        assert (await put(qos, "/moved/", "container", move="/box/")).status_code == 201
+    assert late.result().status_code in {201, 409}
+    assert (await value(qos, "/box/late") == b"new") == (late.result().status_code == 201)
+
+
+async def test_a_hold_and_a_move_at_the_same_time(qos, monkeypatch):
+    await qos.store("/f", b"old")
+    gate = Gate(monkeypatch, GatewayWork, "alone", lambda key: key == "transfers")
+    async with gate.holding(put(qos, "/g", move="/f")) as moved:
+        assert (await put(qos, "/f", metadata={"cdmi_hold_id": ["case 7"]})).status_code == 204
+    assert moved.result().status_code == 403
+    assert await value(qos, "/f") == b"old"
+
+
+async def test_no_worker_begins_what_a_request_is_at(qos, monkeypatch):
+    monkeypatch.setattr(copying, "_AT_IT", 0.01)
+    await qos.store("/f", b"old")
+    gate = Gate(monkeypatch, PosixBackend, "write", lambda path: path == "/g")
+
+    async def put_off():
+        (job,) = await qos.rows("SELECT run_at FROM jobs")
+        return job.run_at > qos.clock.now() + timedelta(seconds=50)
+
+    async with gate.holding(put(qos, "/g", move="/f")) as moved:
+        for _ in range(3):
+            qos.clock.advance(timedelta(seconds=50))
+            await until(put_off)
+            assert await qos.work_off() == 0
+    assert moved.result().status_code == 201
+    assert await value(qos, "/g") == b"old"
+
+
+@pytest.mark.parametrize("kind", ["copy", "move"])
+async def test_who_comes_back_after_another_one_finished_it_overwrites_nothing(qos, monkeypatch, kind):
+    await qos.store("/f", b"old")
+    identifier = (await qos.cdmi("/f"))["objectID"]
+    gate = Gate(monkeypatch, PosixBackend, "write", lambda path: path == "/g")
+    async with gate.holding(put(qos, "/g", **{kind: "/f"})) as first:
+        qos.clock.advance(timedelta(minutes=2))
+        await qos.work_off()
+        assert (await put(qos, "/g", value="new")).status_code == 204
+        shown = await qos.cdmi("/g")
+    assert first.result().status_code == 201
+    assert await value(qos, "/g") == b"new"
+    assert (await qos.cdmi("/g"))["objectID"] == shown["objectID"]
+    assert (shown["objectID"] == identifier) == (kind == "move")
