@@ -57,6 +57,28 @@ async def test_a_back_end_in_trouble_leaves_the_others_alone(start_qos, mounts_f
         assert (await qos.http.get("/fast/there")).status_code == 200
 
 
+async def test_where_files_are_is_told_of_each_by_itself(start_qos, mounts_file, programs):
+    async with start_qos(mounts_file=mounts_file) as qos:
+        await qos.store("/here", b"on disk")
+        await qos.store("/fast/there", b"in a pool")
+
+        async def told(*paths):
+            auth = qos.auth("storage.poll:/")
+            answer = await qos.http.post("/api/v1/archiveinfo", json={"paths": paths}, headers=auth)
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        with programs.broken():
+            here, there = await told("/here", "/fast/there")
+        assert here == {"path": "/here", "locality": "DISK"}
+        assert there["path"] == "/fast/there"
+        assert there["error"]
+        assert "locality" not in there
+        refused, here = await told("/.indigo/f", "/here")
+        assert refused["error"]
+        assert here["locality"] == "DISK"
+
+
 async def test_a_record_goes_where_its_plan_says(start_qos, mounts_file, make_plan):
     async with start_qos(mounts_file=mounts_file) as qos:
         promise = StoragePromise(storage_class="Large", storage_type="GPFS")

@@ -21,6 +21,7 @@ from indigo_kernel.http.openapi import responses
 from indigo_kernel.idempotency import idempotent
 from indigo_kernel.problems import (
     BadRequest,
+    DomainError,
     Forbidden,
     NotFound,
     TooLarge,
@@ -172,8 +173,6 @@ async def release_files(here: Here, who: Who, request_id: str, body: Paths) -> R
     """
     paths = distinct(parse_paths(body.paths, "/paths/{}"))
     async with here.gateway.work() as work:
-        if request_id != PLACEHOLDER:
-            await get_batch(work, request_id, BatchKind.STAGE)
         here.access.check_stage(who, paths)
         await release(work, request_id, paths, (who.iss, who.sub))
     return Response(status_code=200)
@@ -197,7 +196,10 @@ async def read_archiveinfo(here: Here, who: Who, body: Paths) -> Response:
 
 
 async def _archived(here: Service, path: str) -> ArchiveInfo:
-    status = await here.gateway.exists(path)
+    try:
+        status = await here.gateway.exists(path)
+    except DomainError as error:  # of this path or its back-end: the others are told
+        return ArchiveInfo(path=path, error=error.detail)
     if status is None:
         return ArchiveInfo(path=path, error="No such file or directory")
     if status.object_type is ObjectType.CONTAINER:
