@@ -144,6 +144,10 @@ async def test_parts_of_a_listing_are_the_listing_and_each_is_one_request(bucket
         await again.close()
     assert await backend.page("/box", 9, 2) == found[9:11]  # behind nothing that was listed
     assert await backend.page("/box", 100, 2) == []
+    for gone in ("a!", "c"):
+        await backend.delete(f"/box/{gone}")
+    await backend.write("/box/0", chunked(b"x"))
+    assert sorted(await pages(backend, "/box", 2), key=lambda each: each.name) == await backend.children("/box")
     with pytest.raises(NotFound):
         await backend.page("/nothing", 0, 10)
     await backend.make_container("/empty")

@@ -6,8 +6,11 @@ where its bytes are is looked up at every question, because it may change betwee
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from heapq import merge
+from itertools import groupby, islice
 from typing import TypeVar
 
 from indigo_kernel.ids import new_id
@@ -104,11 +107,21 @@ class JoinedBackend:
         return [found[name] for name in sorted(found)]
 
     async def page(self, path: str, first: int, count: int) -> Sequence[Child]:
-        """Implements ``application.paging.Paged``: by the home, as long as it has all there is."""
+        """Implements ``application.paging.Paged``: a part of what the home has, and what is elsewhere among that."""
         _check_visible(path)
-        if isinstance(self._home, Paged) and path != ROOT and not await self._views.children(self._outer(path)):
-            return await self._home.page(path, first, count)
-        return (await self.children(path))[first : first + count]
+        if path == ROOT or not isinstance(self._home, Paged):
+            return (await self.children(path))[first : first + count]
+        elsewhere = sorted(await self._views.children(self._outer(path)))
+        # No more than these are before the part: it begins at most so many entries of the home earlier.
+        begin = max(0, first - len(elsewhere))
+        inside = await self._home.page(path, begin, first + count - begin)
+        if begin and elsewhere and not inside:
+            begin, inside = 0, await self._home.page(path, 0, first + count)
+        before = bisect_left(elsewhere, _order(inside[0])) if begin and inside else 0
+        moved = (Child(name, ObjectType.DATAOBJECT) for name in elsewhere[before:])
+        both = (next(same) for _, same in groupby(merge(inside, moved, key=_order), key=_order))
+        start = first - begin - before
+        return list(islice(both, start, start + count))
 
     async def read(self, path: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         async def begin(
@@ -294,6 +307,11 @@ class JoinedBackend:
 
     def _inner(self, outer: str) -> str:
         return outer[len(self._prefix) :] or ROOT
+
+
+def _order(child: Child) -> str:
+    """By what listings are in order whose parts a storage gives: its keys."""
+    return child.name + "/" if child.object_type is ObjectType.CONTAINER else child.name
 
 
 def _check_visible(path: str) -> None:

@@ -15,6 +15,6 @@ class Paged(Protocol):
     async def page(self, path: str, first: int, count: int) -> Sequence[Child]:
         """The entries of a container from position ``first`` on, ``count`` of them or those that are left.
 
-        Their order is the storage's own, and the same for every part. Raises ``ObjectNotFound``.
+        In their order the name of a container ends with a slash. Raises ``ObjectNotFound``.
         """
         ...

@@ -1,7 +1,7 @@
 """Parts of a listing by their positions, in one request each when the part before was listed not long ago.
 
-S3 begins a listing behind a key and not at a position: what is behind the end of a part is remembered, so that
-the next part begins there.
+S3 begins a listing behind a key and not at a position: the last key of a part is remembered, so that the next part
+begins behind it. A part nobody read the one before of is counted from the nearest key that is remembered.
 """
 
 from __future__ import annotations
@@ -60,11 +60,19 @@ class Pages:
                     kind = ObjectType.CONTAINER if key.endswith("/") else ObjectType.DATAOBJECT
                     found.append(Child(name, kind))
                 position += 1
+                if ends.get(position, after) != after:
+                    _forget(ends, position)  # something came or went before it
                 if position == first + count:
                     break
             ends[position] = after
             if len(ends) > _ENDS:
-                del ends[next(iter(ends))]
+                _forget(ends, max(ends))
             if page.following is None or not keys:
                 break
         return found
+
+
+def _forget(ends: dict[int, str], position: int) -> None:
+    """Forget the ends at a position and behind it."""
+    for each in [each for each in ends if each >= position]:
+        del ends[each]
