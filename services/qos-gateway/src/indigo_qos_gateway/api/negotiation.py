@@ -72,8 +72,13 @@ def negotiate(request: Request) -> Dialect:
 
 
 def _common(request: Request) -> str | None:
-    asked = request.headers.get(VERSION_HEADER, "").split(",")
-    numbers = {match[0] for each in asked if (match := _NUMBER.match(each.strip()))}
+    return _highest(request.headers.get(VERSION_HEADER, ""))
+
+
+@lru_cache(maxsize=256)
+def _highest(asked: str) -> str | None:
+    """Clients send the same few values with all their requests."""
+    numbers = {match[0] for each in asked.split(",") if (match := _NUMBER.match(each.strip()))}
     return next((version for version in VERSIONS if version in numbers), None)
 
 
@@ -84,7 +89,6 @@ def accepted(request: Request) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def _types(accept: str) -> tuple[str, ...]:
-    """Clients send the same few values with all their requests."""
     types = [each.partition(";")[0].strip().lower() for each in accept.split(",") if each.strip()]
     return tuple(bare(each) for each in types)
 
