@@ -44,7 +44,7 @@ from indigo_qos_gateway.api.deps import Here, Service
 from indigo_qos_gateway.api.routes_bulk import parse_paths
 from indigo_qos_gateway.application.batches import cancel_targets, distinct, get_batch
 from indigo_qos_gateway.application.ports import Work
-from indigo_qos_gateway.application.staging import PLACEHOLDER, StageFile, release, remove_stage, request_stage
+from indigo_qos_gateway.application.staging import StageFile, release, remove_stage, request_stage
 from indigo_qos_gateway.domain.batch import Batch, BatchKind, Target
 from indigo_qos_gateway.domain.storage import ObjectType
 
