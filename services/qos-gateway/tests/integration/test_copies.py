@@ -1,5 +1,6 @@
 """Copies and moves as durable work: short ones inside the request, long ones behind it, whatever dies meanwhile."""
 
+import errno
 import json
 from datetime import timedelta
 
@@ -96,6 +97,30 @@ async def test_a_copy_that_cannot_be_finished_says_why_at_its_target(start_qos):
         await qos.work_off()
         assert await inside(qos, "/copy") == expected("/copy")
         assert (await qos.cdmi("/copy"))["completionStatus"] == "Complete"
+
+
+async def test_a_source_that_cannot_be_removed_is_tried_until_it_can(qos, monkeypatch):
+    await qos.store("/f", b"old")
+    real, refused = PosixBackend.delete, []
+
+    async def refuse(self, path):
+        refused.append(path)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(PosixBackend, "delete", refuse)
+    headers = qos.auth() | {"content-type": "application/cdmi-object"}
+    assert (await qos.http.put("/g", content='{"move": "/f"}', headers=headers)).status_code == 201
+    for _ in range(12):  # more often than anything else is tried
+        qos.clock.advance(timedelta(minutes=2))
+        await qos.work_off()
+    assert len(refused) == 13
+    assert (await qos.http.get("/f")).status_code == 404
+    monkeypatch.setattr(PosixBackend, "delete", real)
+    qos.clock.advance(timedelta(minutes=2))
+    await qos.work_off()
+    await qos.store("/f", b"new")
+    for table in ("transfers", "jobs"):
+        assert await qos.rows(f"SELECT * FROM {table}") == []
 
 
 class Dead(BaseException):

@@ -89,6 +89,8 @@ async def transfer(
         try:
             async with _at_it(gateway, new):
                 await Transfers(gateway).run(new)
+        except Later as later:  # everything is at its new place, and a worker goes on
+            log.warning("transfer.source_left", source=source, error=str(later))
         except Exception as error:
             await _give_up(gateway, new.id, str(error) or repr(error))
             raise
@@ -120,7 +122,7 @@ class Transfers:
         await _give_up(self.gateway, str(job.payload["transfer_id"]), detail)
 
     async def run(self, transfer: Transfer) -> None:
-        """From the stage it is at to its end."""
+        """From the stage it is at to its end. Raises ``Later`` when all is left to do is to remove the source."""
         if transfer.stage is TransferStage.COPYING:
             try:
                 await self._copy(transfer)
@@ -131,11 +133,21 @@ class Transfers:
             if not await self._switch(transfer):
                 return
         if transfer.kind is TransferKind.MOVE:
-            mount = self.gateway.mounts.at(transfer.source)
+            await self._remove_source(transfer)
+
+    async def _remove_source(self, transfer: Transfer) -> None:
+        async with self.gateway.work() as work:
+            if await work.transfers.get(transfer.id) is None:
+                return  # somebody else did, and the path may be used again
+        mount = self.gateway.mounts.at(transfer.source)
+        try:
             with contextlib.suppress(ObjectNotFound):  # when an earlier try came this far
                 await mount.backend.delete(mount.inner(transfer.source))
-            async with self.gateway.work() as work:
-                await work.transfers.remove(transfer.id)
+        except Exception as error:
+            # It takes no harm by waiting, and were it given up, nobody could use the path again.
+            raise Later(_TAKE_OVER, str(error) or repr(error)) from error
+        async with self.gateway.work() as work:
+            await work.transfers.remove(transfer.id)
 
     async def _copy(self, transfer: Transfer) -> None:
         actor = Actor(iss=transfer.actor[0], sub=transfer.actor[1]) if transfer.actor else None

@@ -240,7 +240,7 @@ class Gateway:
             raise Conflict(f"A back-end is mounted at {path}; only what is in it can be removed")
         async with self.work() as work:
             if (
-                await moving(work, self.mounts.at(path), path)
+                await moving(work, mount, path)
                 or await work.transfers.taking(path)
                 or await work.transfers.making(path)
             ):
