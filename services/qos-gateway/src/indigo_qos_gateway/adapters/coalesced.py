@@ -42,11 +42,17 @@ class Coalesced(Generic[K, V]):
         self._waiting.append((key, future))
         if not self._asking:
             if len(self._waiting) == 1:
-                # Whoever else is ready to ask now does so before the loop comes to this.
-                loop.call_soon(self._begin)
+                loop.call_soon(self._gather, 0)
         elif self._timer is None:
             self._timer = loop.call_later(_PATIENCE, self._overtake)
         return await future
+
+    def _gather(self, there: int) -> None:
+        """Begin when nobody joined since the last look: whoever is ready to ask does so between two."""
+        if there < len(self._waiting) < _TOGETHER:
+            asyncio.get_running_loop().call_soon(self._gather, len(self._waiting))
+        else:
+            self._begin()
 
     def _begin(self) -> None:
         if self._timer is not None:
