@@ -123,6 +123,42 @@ async def test_a_source_that_cannot_be_removed_is_tried_until_it_can(qos, monkey
         assert await qos.rows(f"SELECT * FROM {table}") == []
 
 
+@pytest.mark.parametrize("kind", ["copy", "move"])
+@pytest.mark.parametrize("wrong", [b"short", b"a longer one, but", b"as long"])
+async def test_a_source_stays_when_something_else_arrives(qos, monkeypatch, kind, wrong):
+    await qos.store("/box/f", b"0123456")
+    real = PosixBackend.read
+
+    def misread(self, path, start=0, stop=None):
+        async def chunks():
+            yield wrong
+
+        return chunks() if path == "/box/f" else real(self, path, start, stop)
+
+    monkeypatch.setattr(PosixBackend, "read", misread)
+    assert (await ask(qos, kind, "/box/", "/new/")).status_code == 409
+    monkeypatch.setattr(PosixBackend, "read", real)
+    qos.clock.advance(timedelta(minutes=2))
+    await qos.work_off()
+    assert await inside(qos, "/box") == {"/box/f": b"0123456"}
+    assert (await qos.cdmi("/new"))["completionStatus"].startswith("Error: /new/f came to")
+
+
+async def test_what_has_grown_outside_of_the_gateway_is_not_lost_by_a_move(qos):
+    await qos.store("/box/f", b"old")
+    (qos.directory / "disk/box/f").write_bytes(b"old and new")
+    assert (await ask(qos, "move", "/box/", "/new/")).status_code == 409
+    assert await inside(qos, "/box") == {"/box/f": b"old and new"}
+
+
+async def test_what_is_not_complete_is_not_complete_elsewhere(qos):
+    headers = qos.auth() | {"x-cdmi-partial": "true"}
+    assert (await qos.http.put("/box/f", content=b"one", headers=headers)).status_code == 201
+    for kind, path in (("copy", "/copy/"), ("move", "/moved/")):
+        assert (await ask(qos, kind, "/box/", path)).status_code == 201
+        assert (await qos.cdmi(f"{path}f"))["completionStatus"] == "Processing"
+
+
 class Dead(BaseException):
     """The process is gone."""
 

@@ -60,7 +60,7 @@ async def transfer(
     """Make at ``path`` what is at ``source``, with what ``change`` says in addition; of a move, the source goes.
 
     ``View.transfer`` is there when it is not over yet. Raises ``ObjectNotFound``, ``Offline`` for what is on tape
-    only, ``Conflict`` for a container in itself, and of a move ``Forbidden`` for what is retained.
+    only, ``Conflict`` for a container in itself or when other bytes arrive than were stored, and of a move ``Forbidden`` for what is retained.
     """
     status = await _checked(gateway, kind, source, path)
     total = await _count(gateway, status, AT_ONCE)
@@ -172,18 +172,22 @@ class Transfers:
         """Have one object or container at its new path, unless an earlier try did."""
         gateway = self.gateway
         there = await gateway.exists(path)
-        given = await _given(gateway, status.path, change)
         if status.object_type is ObjectType.CONTAINER:
             if there is None:
-                await gateway.put_container(path, given, None, actor)
+                await gateway.put_container(path, await _given(gateway, status.path, change), None, actor)
             return
-        if there is not None:
-            async with gateway.work() as work:
-                known = await work.objects.among([status.path, path])
-            old, new = known.get(status.path), known.get(path)
-            if new is not None and new.sha256 is not None and old is not None and old.sha256 == new.sha256:
-                return
-        await gateway.put_object(path, replace(given, chunks=await gateway.read(status.path)), there, actor)
+        async with gateway.work() as work:
+            known = await work.objects.checksums([status.path, path])
+        wanted = known.get(status.path) or status.sha256
+        if there is not None and wanted is not None and known.get(path) == wanted:
+            return
+        given = replace(await _given(gateway, status.path, change), chunks=await gateway.read(status.path))
+        made = await gateway.put_object(path, given, there, actor)
+        if made.status.size != status.size or wanted not in {None, made.stored.sha256}:
+            raise Conflict(
+                f"{path} came to {made.status.size} bytes with SHA-256 {made.stored.sha256};"
+                f" {status.path} has {status.size}, with {wanted or 'an unknown one'}"
+            )
 
     async def _is_over(self, transfer: Transfer) -> bool:
         async with self.gateway.work() as work:
@@ -289,12 +293,13 @@ async def _count(gateway: Gateway, status: Status, limit: int | None = None) -> 
 
 async def _given(gateway: Gateway, source: str, change: Change) -> Change:
     """What the new object gets of the old one, where the request says nothing else."""
-    stored = (await gateway.view(source)).stored
+    stored = (await gateway.view(source, listing=False)).stored
     return replace(
         change,
         metadata={**stored.metadata, **(change.metadata or {})},
         mimetype=change.mimetype or stored.mimetype,
         encoding=stored.encoding,
+        partial=stored.partial,
     )
 
 
