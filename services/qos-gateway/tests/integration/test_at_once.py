@@ -157,3 +157,49 @@ async def test_who_comes_back_after_another_one_finished_it_overwrites_nothing(q
     assert await value(qos, "/g") == b"new"
     assert (await qos.cdmi("/g"))["objectID"] == shown["objectID"]
     assert (shown["objectID"] == identifier) == (kind == "move")
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/f", "object"), ("/box/", "container")])
+async def test_a_change_does_not_erase_a_hold_that_came_before_it(qos, monkeypatch, path, kind):
+    await qos.store("/f", b"old")
+    await qos.store("/box/f", b"old")
+    gate = Gate(monkeypatch, GatewayWork, "beside", lambda key: True)
+    headers = {"content-type": f"application/cdmi-{kind}"}
+    change = json.dumps({"metadata": {"colour": "blue"}})
+    async with gate.holding(qos.http.put(path, content=change, headers=qos.auth() | headers)) as changed:
+        assert (await put(qos, path, kind, metadata={"cdmi_hold_id": ["case 7"]})).status_code == 204
+    assert changed.result().status_code == 403
+    assert (await qos.cdmi(path))["metadata"]["cdmi_hold_id"] == ["case 7"]
+
+
+async def test_both_of_two_changes_are_kept(qos, monkeypatch):
+    await qos.store("/f", b"old")
+    gate = Gate(monkeypatch, SqlObjects, "save", lambda stored: "colour" in stored.metadata)
+    async with gate.holding(put(qos, "/f?metadata:colour", metadata={"colour": "blue"})):
+        size = asyncio.create_task(put(qos, "/f?metadata:size", metadata={"size": "big"}))
+
+        async def waits():
+            return size.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
+
+        await until(waits)
+    assert (await size).status_code == 204
+    metadata = (await qos.cdmi("/f"))["metadata"]
+    assert (metadata["colour"], metadata["size"]) == ("blue", "big")
+
+
+async def test_bytes_are_not_replaced_when_a_hold_comes_while_they_do(qos):
+    await qos.store("/f", b"old")
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        yield b"n"
+        begun.set()
+        await go_on.wait()
+        yield b"ew"
+
+    storing = asyncio.create_task(qos.http.put("/f", content=slow(), headers=qos.auth()))
+    await begun.wait()
+    assert (await put(qos, "/f", metadata={"cdmi_hold_id": ["case 7"]})).status_code == 204
+    go_on.set()
+    assert (await storing).status_code == 403
+    assert await value(qos, "/f") == b"old"

@@ -60,7 +60,8 @@ async def transfer(
     """Make at ``path`` what is at ``source``, with what ``change`` says in addition; of a move, the source goes.
 
     ``View.transfer`` is there when it is not over yet. Raises ``ObjectNotFound``, ``Offline`` for what is on tape
-    only, ``Conflict`` for a container in itself or when other bytes arrive than were stored, and of a move ``Forbidden`` for what is retained.
+    only, ``Conflict`` for a container in itself or when other bytes arrive than were stored, and of a move
+    ``Forbidden`` for what is retained.
     """
     status = await _checked(gateway, kind, source, path)
     total = await _count(gateway, status, AT_ONCE)

@@ -198,7 +198,7 @@ class Gateway:
             # Locks of transitions come before rows of objects, as where a transition ends.
             if not change.partial and (status.storage_class != wanted or change.storage_class is not None):
                 await request_transition(work, mount, status, wanted, actor)
-            known, stored = await self._to_change(work, status, before)
+            known, stored = await self._to_change(work, status, before, change)
             if before is None:
                 identifier = change.identifier or stored.object_id
                 stored = replace(stored, groups=sorted(change.groups), object_id=identifier)
@@ -224,7 +224,7 @@ class Gateway:
                 await request_transition(work, mount, status, wanted, actor)
             if before is None:
                 await work.transfers.forget(path)  # what failed here is no word about the new one
-            known, stored = await self._to_change(work, status, before)
+            known, stored = await self._to_change(work, status, before, change)
             await work.objects.save(self._changed(stored, change, None, work))
             view = await self._noted(work, await self._view(work, status, ()), before, actor)
         await self._check_still_there(path, known=known)
@@ -390,13 +390,19 @@ class Gateway:
             return None
         return self.chooser.lifetime(self.chooser.class_at(status.path, status.storage_class), Wishes({}))
 
-    async def _to_change(self, work: Work, status: Status, before: Status | None) -> tuple[bool, StoredObject]:
+    async def _to_change(
+        self, work: Work, status: Status, before: Status | None, change: Change
+    ) -> tuple[bool, StoredObject]:
         """What is known of an object, for nobody else to change meanwhile, and whether it was known already.
 
-        New ones never take over what was known of an older one.
+        New ones never take over what was known of an older one. Raises ``Forbidden`` for what may not be changed
+        since somebody else changed it.
         """
         known = None if before is None else await work.objects.find(status.path, for_update=True)
         if known is not None and known.object_type is status.object_type:
+            if change.metadata is not None:
+                new = updated(known.metadata, change.metadata, change.metadata_names)
+                check_update(known.metadata, new, operator=change.operator)
             return True, known
         anew = before is None or known is not None
         return False, await self._made(work, status.path, status.object_type, anew=anew)
