@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import pytest
+from indigo_qos_gateway.adapters.posix.backend import PosixBackend
 from indigo_qos_gateway.domain.object_id import is_object_id
 
 URI = "/cdmi_capabilities/dataobject/"
@@ -269,3 +270,17 @@ async def test_the_back_ends_are_listed_and_healthy(qos):
     assert (posix["name"], posix["type"], posix["mount"], posix["usable"]) == ("posix", "POSIX", "/", True)
     assert len(posix["classes"]) == 6
     assert (await qos.http.get("/readyz/backend-posix")).status_code == 200
+
+
+async def test_the_storage_is_asked_once_about_what_is_read(qos, monkeypatch):
+    await qos.store("/f", b"bytes")
+    asked = []
+    real = PosixBackend.status
+
+    async def status(self, path):
+        asked.append(path)
+        return await real(self, path)
+
+    monkeypatch.setattr(PosixBackend, "status", status)
+    read = await qos.http.get("/f", headers=qos.auth() | {"accept": "*/*", "range": "bytes=1-2"})
+    assert (read.content, asked) == (b"yt", ["/f"])

@@ -69,7 +69,7 @@ async def _parts(here: Service, who: Principal, view: View, selection: Selection
         here.access.check_read(who, view.status.path)
         values.check_complete(view)
         spans += [values.within(span, size) for span in selection.spans("value")] or [None]
-    reads = [(span, await here.gateway.read(view.status.path, span)) for span in spans]
+    reads = [(span, here.gateway.read(view.status, span)) for span in spans]
     document = object_json(view, selection, dialect, here.polling_ms, None).model_dump_json(exclude_unset=True)
 
     async def parts() -> AsyncIterator[tuple[dict[str, str], AsyncIterator[bytes]]]:

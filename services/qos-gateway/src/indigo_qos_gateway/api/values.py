@@ -52,7 +52,7 @@ async def bytes_response(gateway: Gateway, view: View, request: Request, dialect
     headers |= {"content-length": str(length), "content-type": view.stored.mimetype}
     if span is not None:
         headers["content-range"] = f"bytes {span}/{size}"
-    chunks = await gateway.read(view.status.path, span)
+    chunks = gateway.read(view.status, span)
     return StreamingResponse(chunks, status_code=206 if span else 200, headers=headers)
 
 
@@ -83,7 +83,7 @@ async def value_of(gateway: Gateway, view: View, span: Span | None) -> tuple[byt
             f"A value in JSON has at most {MOST_JSON_BYTES} bytes; ask for a range, or for the plain bytes"
             " with an Accept that names their type"
         )
-    return b"".join([chunk async for chunk in await gateway.read(view.status.path, span)]), span
+    return b"".join([chunk async for chunk in gateway.read(view.status, span)]), span
 
 
 Body = TypeVar("Body", bound=BaseModel)

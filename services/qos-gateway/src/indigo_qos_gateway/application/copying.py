@@ -182,7 +182,7 @@ class Transfers:
         wanted = known.get(status.path) or status.sha256
         if there is not None and wanted is not None and known.get(path) == wanted:
             return
-        given = replace(await _given(gateway, status.path, change), chunks=await gateway.read(status.path))
+        given = replace(await _given(gateway, status.path, change), chunks=gateway.read(status))
         made = await gateway.put_object(path, given, there, actor)
         if made.status.size != status.size or wanted not in {None, made.stored.sha256}:
             raise Conflict(

@@ -11,6 +11,7 @@ from indigo_qos_gateway.application.objects import Gateway
 from indigo_qos_gateway.domain.batch import latency
 from indigo_qos_gateway.domain.choice import Candidate, Choice, Source, by_expression
 from indigo_qos_gateway.domain.expressions import Expression
+from indigo_qos_gateway.domain.paths import parent
 from indigo_qos_gateway.domain.rules import Lifetime
 from indigo_qos_gateway.domain.wishes import Wishes, read_wishes
 
@@ -55,7 +56,7 @@ async def explain(
     """
     mount, chooser = gateway.mounts.at(path), gateway.chooser
     status = await gateway.exists(path)
-    default = status.storage_class if status else await gateway.default_class(path)
+    default = status.storage_class if status else await gateway.default_class(parent(path))
     bytes_there = size if size is not None else status.size if status else 0
     async with gateway.work() as work:
         known = await inherited(work, [path])

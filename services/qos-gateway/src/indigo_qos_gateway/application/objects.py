@@ -159,14 +159,13 @@ class Gateway:
         except ObjectNotFound:
             return None
 
-    async def read(self, path: str, span: Span | None = None) -> AsyncIterator[bytes]:
-        """The bytes of an object. Raises ``ObjectNotFound`` or ``Offline`` before the first of them."""
-        mount = self.mounts.at(path)
-        status = await mount.status(path)
+    def read(self, status: Status, span: Span | None = None) -> AsyncIterator[bytes]:
+        """The bytes of an object that was found like this. Raises ``Offline`` at once."""
         if not status.readable:
-            raise Offline(path, recalling=status.recalling)
+            raise Offline(status.path, recalling=status.recalling)
+        mount = self.mounts.at(status.path)
         start, stop = (span.first, span.last + 1) if span else (0, None)
-        return mount.backend.read(mount.inner(path), start, stop)
+        return mount.backend.read(mount.inner(status.path), start, stop)
 
     async def put_object(self, path: str, change: Change, before: Status | None, actor: Actor | None) -> View:
         """Create a data object, or change the one that was found there ``before``.
@@ -178,7 +177,7 @@ class Gateway:
         """
         _check_type(before, ObjectType.DATAOBJECT)
         mount = self.mounts.at(path)
-        default = before.storage_class if before else await self.default_class(path)
+        default = before.storage_class if before else await self.default_class(parent(path))
         if before is None and change.chunks is None:
             change = replace(change, chunks=_nothing())
         await self._check_change(path, change, before)
@@ -341,7 +340,7 @@ class Gateway:
         if span.first > before.size:
             raise BadRequest(f"The object has {before.size} bytes; a range cannot begin behind its end")
         if span.first:
-            async for chunk in await self.read(path, Span(0, span.first - 1)):
+            async for chunk in self.read(before, Span(0, span.first - 1)):
                 yield chunk
         size = 0
         async for chunk in chunks:
@@ -350,7 +349,7 @@ class Gateway:
         if size != span.last - span.first + 1:
             raise BadRequest(f"The range {span} has {span.last - span.first + 1} bytes, but {size} came")
         if span.last + 1 < before.size:
-            async for chunk in await self.read(path, Span(span.last + 1, before.size - 1)):
+            async for chunk in self.read(before, Span(span.last + 1, before.size - 1)):
                 yield chunk
 
     async def _noted(self, work: Work, view: View, before: Status | None, actor: Actor | None) -> View:

@@ -51,7 +51,7 @@ async def read_serialized(gateway: Gateway, source: str) -> bytes:
         raise Conflict(f"{source} is a container, not a serialized object")
     if view.status.size > MOST_BYTES:
         raise BadRequest(_TOO_MUCH)
-    return b"".join([chunk async for chunk in await gateway.read(source)])
+    return b"".join([chunk async for chunk in gateway.read(view.status)])
 
 
 async def deserialize(
@@ -103,7 +103,7 @@ async def _tree(
         if stored.partial:
             raise Conflict(f"{path} is not complete")
         budget.take(status.size)
-        data = b"".join([chunk async for chunk in await gateway.read(path)])
+        data = b"".join([chunk async for chunk in gateway.read(status)])
         return Serialized(status.object_type, name(path), stored.metadata, stored.mimetype, stored.encoding, data)
     budget.take(0)
     children = []
