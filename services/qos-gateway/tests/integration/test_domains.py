@@ -1,9 +1,11 @@
 """Domains: to whom objects belong, and who may give to them."""
 
+import asyncio
 import json
 from datetime import timedelta
 
 import pytest
+from indigo_qos_gateway.adapters.db.domains import SqlDomains
 
 STRICT = {"x-cdmi-specification-version": "1.1.1"}
 MEMBERS = "/cdmi_domains/bio/cdmi_domain_members"
@@ -158,3 +160,23 @@ async def test_only_operators_change_domains(qos, bio):
         assert (await put(qos, f"{MEMBERS}/x", member("/g"), who=who)).status_code == 403
         assert (await qos.http.delete("/cdmi_domains/bio/", headers=who | STRICT)).status_code == 403
     assert (await qos.http.delete("/cdmi_domains/bio/", headers=STRICT)).status_code == 401
+
+
+async def test_both_of_two_new_members_are_kept(qos, bio, monkeypatch):
+    held, go_on, real = asyncio.Event(), asyncio.Event(), SqlDomains.save
+
+    async def save(self, changed):
+        if "one" in changed.members:
+            held.set()
+            await go_on.wait()
+        await real(self, changed)
+
+    monkeypatch.setattr(SqlDomains, "save", save)
+    one = asyncio.create_task(put(qos, f"{MEMBERS}/one", member("/one")))
+    await held.wait()
+    two = asyncio.create_task(put(qos, f"{MEMBERS}/two", member("/two")))
+    while not (two.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")):
+        await asyncio.sleep(0.01)
+    go_on.set()
+    assert [(await each).status_code for each in (one, two)] == [201, 201]
+    assert sorted((await get(qos, f"{MEMBERS}/"))["children"]) == ["one", "staff", "two"]

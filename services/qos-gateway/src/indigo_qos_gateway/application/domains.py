@@ -33,6 +33,9 @@ from indigo_qos_gateway.domain.metadata import updated
 from indigo_qos_gateway.domain.object_id import object_id_of
 from indigo_qos_gateway.domain.paths import lineage, parent
 
+_WRITES = "domains"
+"""Key under which domains are made, changed and removed, one after another."""
+
 
 async def check_owner(gateway: Gateway, who: Principal, uri: str | None) -> str | None:
     """The domain something is to be given to, when one is named.
@@ -71,6 +74,7 @@ async def put_domain(
     """Make a domain, or give it other metadata; whether it is new. Raises ``ObjectNotFound``, ``BadRequest``."""
     _check_path(path)
     async with gateway.work() as work:
+        await work.alone(_WRITES)
         if await get_domain(gateway, work, parent(path)) is None:
             raise ObjectNotFound(f"{parent(path)}/")
         known = await work.domains.find(path)
@@ -79,8 +83,7 @@ async def put_domain(
             await work.domains.save(changed)
             return changed, False
         new = Domain(gateway.new_id(), path, work.now, check_metadata(metadata))
-        if not await work.domains.add(new):
-            raise Conflict(f"{path}/ was made just now")
+        await work.domains.add(new)
         return new, True
 
 
@@ -90,6 +93,7 @@ async def put_member(gateway: Gateway, path: str, member: str, metadata: Mapping
         raise BadRequest("The root domain has no members: everybody who may store may give to it")
     group = member_group(metadata)
     async with gateway.work() as work:
+        await work.alone(_WRITES)
         domain = await _existing(work, path)
         await work.domains.save(replace(domain, members={**domain.members, member: group}))
         return member not in domain.members
@@ -98,6 +102,7 @@ async def put_member(gateway: Gateway, path: str, member: str, metadata: Mapping
 async def remove_member(gateway: Gateway, path: str, member: str) -> None:
     """Raises ``ObjectNotFound``."""
     async with gateway.work() as work:
+        await work.alone(_WRITES)
         domain = await _existing(work, path)
         if member not in domain.members:
             raise ObjectNotFound(f"{path}/{MEMBERS}/{member}")
@@ -112,6 +117,7 @@ async def remove_domain(gateway: Gateway, path: str) -> None:
     """
     _check_path(path)
     async with gateway.work() as work:
+        await work.alone(_WRITES)
         domain = await _existing(work, path)
         if await work.domains.inside(path):
             raise Conflict(f"{path}/ has domains in it")

@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from indigo_kernel.db.tables import Instant
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_qos_gateway.adapters.db.tables import domains, nodes, objects
@@ -36,11 +35,9 @@ class SqlDomains:
         )
         return [_domain(row) for row in rows]
 
-    async def add(self, new: Domain) -> bool:
+    async def add(self, new: Domain) -> None:
         values = {**_changing(new), "object_id": new.object_id, "created_at": new.created_at, "path": new.path}
-        statement = insert(domains).values(**values, parent=parent(new.path))
-        statement = statement.on_conflict_do_nothing(index_elements=[domains.c.path])
-        return (await self._conn.execute(statement.returning(domains.c.path))).first() is not None
+        await self._conn.execute(sa.insert(domains).values(**values, parent=parent(new.path)))
 
     async def save(self, changed: Domain) -> None:
         await self._conn.execute(
