@@ -107,7 +107,7 @@ class JoinedBackend:
         return [found[name] for name in sorted(found)]
 
     async def page(self, path: str, first: int, count: int) -> Sequence[Child]:
-        """Implements ``application.paging.Paged``: a part of what the home has, and what is elsewhere among that."""
+        """Implements ``application.paging.Paged``: parts of what the home has, with what is elsewhere among it."""
         _check_visible(path)
         if path == ROOT or not isinstance(self._home, Paged):
             return (await self.children(path))[first : first + count]
