@@ -1,11 +1,14 @@
 """Timers that really migrate and delete; rules, wishes and policies that choose; holds that keep."""
 
+import asyncio
 import json
 from datetime import timedelta
 
 import pytest
+from indigo_qos_gateway.application import lifetimes
 
 URI = "/cdmi_capabilities/dataobject/"
+WISH = {"cdmi_capability_lifetime": "PT1H", "cdmi_capability_lifetime_action": "delete"}
 
 
 async def put(qos, path, data="x", *, scopes=(), **metadata):
@@ -228,3 +231,26 @@ async def test_what_is_retained_or_held_stays(qos):
     assert (await qos.http.delete("/box/g", headers=qos.auth())).status_code == 403
     assert (await put(qos, "/box/g", None, scopes=["operator"])).status_code == 204
     assert (await qos.http.delete("/box/", headers=qos.auth())).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "change", [{"metadata": WISH | {"cdmi_hold_id": "7"}}, {"value": "new"}, {"metadata": {}}]
+)
+async def test_what_is_changed_when_its_time_is_just_over_is_not_deleted(qos, monkeypatch, change):
+    await put(qos, "/f", **WISH)
+    qos.clock.advance(timedelta(hours=2))
+    looked, go_on, real = asyncio.Event(), asyncio.Event(), lifetimes.moving
+
+    async def moving(*args):
+        looked.set()
+        await go_on.wait()
+        return await real(*args)
+
+    monkeypatch.setattr(lifetimes, "moving", moving)
+    ending = asyncio.create_task(qos.work_off())
+    await looked.wait()
+    headers = qos.auth() | {"content-type": "application/cdmi-object"}
+    assert (await qos.http.put("/f", content=json.dumps(change), headers=headers)).status_code == 204
+    go_on.set()
+    await ending
+    assert (await qos.http.get("/f")).status_code == 200

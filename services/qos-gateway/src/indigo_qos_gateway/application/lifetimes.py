@@ -88,7 +88,8 @@ class Timers:
                     await self._end(timer)
                 except Exception as error:
                     log.exception("timer.failed", path=timer.path, error=repr(error))
-                    await self._postpone(timer, _MUCH_LATER)
+                    async with self.work() as work:
+                        await _postpone(work, timer, _MUCH_LATER)
 
     def _timer(self, placed: Placed, known: dict[str, StoredObject], now: datetime) -> Timer | None:
         stored = known[placed.path]
@@ -126,43 +127,41 @@ class Timers:
             return
         async with self.work() as work:
             known = await inherited(work, [timer.path])
-            busy = await moving(work, mount, timer.path) is not None
             stored = known.get(timer.path)
             if stored is None or status.object_type is ObjectType.CONTAINER:
                 await work.timers.clear([timer.path])
                 return
-        if busy:
-            await self._postpone(timer, _LATER)
-            return
-        wishes = read_wishes(effective(timer.path, known))
-        target: str | None = None
-        if timer.due is Due.LIFETIME:
-            lifetime = self.chooser.lifetime(self.chooser.class_at(timer.path, status.storage_class), wishes)
-            async with self.work() as work:
-                now = work.now
-            if lifetime is None or lifetime.duration.after(stored.association_time) > now:
-                await self._again(status)
+            if await moving(work, mount, timer.path) or await work.transfers.over(timer.path):
+                await _postpone(work, timer, _LATER)
                 return
-            if lifetime.migrate_to is None:
-                await self._delete(timer, status, stored)
+            target = self._target(timer.due, status, known, work.now)
+            if target == status.storage_class:
+                await self._again(work, status)
                 return
-            target = lifetime.migrate_to
-        else:
-            async with self.work() as work:
-                choice = self.chooser.choose(
-                    timer.path,
-                    status.size,
-                    wishes,
-                    status.storage_class,
-                    work.now,
-                    created=stored.created_at,
-                    groups=frozenset(stored.groups),
-                )
-            target = choice.storage_class
-        if target == status.storage_class:
-            await self._again(status)
+        if target is None:
+            await self._delete(timer, status)
         else:
             await self._migrate(timer, status, stored, target)
+
+    def _target(self, due: Due, status: Status, known: dict[str, StoredObject], now: datetime) -> str | None:
+        """The class an object goes to, or stays at; ``None`` when it is to be deleted."""
+        path, stored = status.path, known[status.path]
+        wishes = read_wishes(effective(path, known))
+        if due is Due.LIFETIME:
+            lifetime = self.chooser.lifetime(self.chooser.class_at(path, status.storage_class), wishes)
+            if lifetime is None or lifetime.duration.after(stored.association_time) > now:
+                return status.storage_class
+            return lifetime.migrate_to
+        choice = self.chooser.choose(
+            path,
+            status.size,
+            wishes,
+            status.storage_class,
+            now,
+            created=stored.created_at,
+            groups=frozenset(stored.groups),
+        )
+        return choice.storage_class
 
     async def _migrate(self, timer: Timer, status: Status, stored: StoredObject, target: str) -> None:
         mount = self.chooser.mounts.at(timer.path)
@@ -172,24 +171,31 @@ class Timers:
                 await self._tell(work, status, stored, MIGRATE + class_uri(ObjectType.DATAOBJECT, target))
                 await work.timers.clear([timer.path])  # set anew when it is there
         except Conflict:
-            await self._postpone(timer, _LATER)
+            async with self.work() as work:
+                await _postpone(work, timer, _LATER)
 
-    async def _delete(self, timer: Timer, status: Status, stored: StoredObject) -> None:
+    async def _delete(self, timer: Timer, status: Status) -> None:
+        mount = self.chooser.mounts.at(timer.path)
         async with self.work() as work:
-            now = work.now
-        try:
-            check_untouched(timer.path, stored.metadata, now)
-        except Forbidden as kept:
-            log.warning("timer.kept", path=timer.path, reason=kept.detail)
-            end = retained_until(stored.metadata)
-            await self._postpone(timer, max((end or now) - now, _MUCH_LATER))
-            return
-        # The bytes first: after a crash in between, the next look finds nothing and forgets the rest.
-        async with self.work() as work:
+            # From here on nobody gives it new bytes, a hold or more time.
+            stored = await work.objects.find(timer.path, for_update=True)
+            if stored is None:  # it went elsewhere
+                await work.timers.clear([timer.path])
+                return
+            known = await inherited(work, [timer.path])
+            if self._target(timer.due, status, known, work.now) is not None:
+                await self._again(work, status)
+                return
+            try:
+                check_untouched(timer.path, stored.metadata, work.now)
+            except Forbidden as kept:
+                log.warning("timer.kept", path=timer.path, reason=kept.detail)
+                end = retained_until(stored.metadata)
+                await _postpone(work, timer, max((end or work.now) - work.now, _MUCH_LATER))
+                return
+            # The bytes first: after a crash in between, the next look finds nothing and forgets the rest.
             await self._tell(work, status, stored, DELETE)
-            mount = self.chooser.mounts.at(timer.path)
             await mount.backend.delete(mount.inner(timer.path))
-            await work.timers.clear([timer.path])
             await work.objects.forget(timer.path)
 
     async def _gone(self, timer: Timer) -> None:
@@ -217,10 +223,9 @@ class Timers:
         )
         work.emit(fact, subject=f"objects/{stored.object_id}", version=int(work.now.timestamp() * 1000))
 
-    async def _again(self, status: Status) -> None:
-        async with self.work() as work:
-            await self.arm(work, [Placed(status.path, status.storage_class, status.size)])
+    async def _again(self, work: Work, status: Status) -> None:
+        await self.arm(work, [Placed(status.path, status.storage_class, status.size)])
 
-    async def _postpone(self, timer: Timer, by: timedelta) -> None:
-        async with self.work() as work:
-            await work.timers.set([replace(timer, due_at=work.now + by)])
+
+async def _postpone(work: Work, timer: Timer, by: timedelta) -> None:
+    await work.timers.set([replace(timer, due_at=work.now + by)])
