@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
+from indigo_kernel.db.engine import DatabaseAway
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
 from indigo_qos_gateway.domain.object_id import is_object_id
 
@@ -284,3 +286,18 @@ async def test_the_storage_is_asked_once_about_what_is_read(qos, monkeypatch):
     monkeypatch.setattr(PosixBackend, "status", status)
     read = await qos.http.get("/f", headers=qos.auth() | {"accept": "*/*", "range": "bytes=1-2"})
     assert (read.content, asked) == (b"yt", ["/f"])
+
+
+@pytest.mark.parametrize(("error", "status"), [(DatabaseAway("gone"), 503), (RuntimeError("a bug"), 500)])
+async def test_errors_of_reads_are_told_as_everywhere(qos, error, status):
+    class Broken:
+        async def find(self, path):
+            raise error
+
+    service = qos.runtime.api.state.gateway
+    qos.runtime.api.state.gateway = replace(service, gateway=replace(service.gateway, views=Broken()))
+    answer = await qos.http.get("/f")
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["trace_id"] == answer.headers["traceparent"].split("-")[1]
+    assert "a bug" not in answer.text
+    assert (answer.headers.get("retry-after") is not None) == (status == 503)
