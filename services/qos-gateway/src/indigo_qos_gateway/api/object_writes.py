@@ -23,7 +23,7 @@ from indigo_qos_gateway.application.copying import transfer
 from indigo_qos_gateway.application.domains import check_owner
 from indigo_qos_gateway.application.objects import OCTETS, Change, View
 from indigo_qos_gateway.application.serializing import deserialize, read_serialized, serialize
-from indigo_qos_gateway.domain.errors import CapabilitiesNotFound, UnknownClass
+from indigo_qos_gateway.domain.errors import CapabilitiesNotFound, ObjectNotFound, UnknownClass
 from indigo_qos_gateway.domain.paths import ORPHANS, check_name_is_free, parent, parse_text
 from indigo_qos_gateway.domain.ranges import parse_content_range
 from indigo_qos_gateway.domain.selection import Selection, Span
@@ -178,7 +178,6 @@ async def _put_made(put: Put, written: CdmiWrite, change: Change, kind: ObjectTy
     (name,) = written.sources()
     source = await gateway.resolved(_source(written, name))
     here.access.check_read(who, source)
-    status = await gateway.exists(source)
     if name == "serialize":
         if kind is not ObjectType.DATAOBJECT:
             raise BadRequest("What is serialized becomes a data object")
@@ -192,10 +191,13 @@ async def _put_made(put: Put, written: CdmiWrite, change: Change, kind: ObjectTy
         if parent(source) != ORPHANS:
             check_name_is_free(source, here.own_names)
         here.access.check_write(who, source, container=kind is ObjectType.CONTAINER)
-    if status is not None and status.object_type is not kind:
+    status = await gateway.exists(source)
+    if status is None:
+        raise ObjectNotFound(source)
+    if status.object_type is not kind:
         raise Conflict(f"{source} is a {status.object_type}, not a {kind}")
     change = replace(change, mimetype=written.mimetype)
-    return _made(put, await transfer(gateway, TransferKind(name), source, path, change, who.actor))
+    return _made(put, await transfer(gateway, TransferKind(name), status, path, change, who.actor))
 
 
 def _source(written: CdmiWrite, name: str) -> str:

@@ -55,15 +55,19 @@ _LOOK = 1.0
 
 
 async def transfer(
-    gateway: Gateway, kind: TransferKind, source: str, path: str, change: Change, actor: Actor | None
+    gateway: Gateway, kind: TransferKind, status: Status, path: str, change: Change, actor: Actor | None
 ) -> View:
-    """Make at ``path`` what is at ``source``, with what ``change`` says in addition; of a move, the source goes.
+    """Make at ``path`` what ``status`` is about, with what ``change`` says in addition; of a move, the source goes.
 
     ``View.transfer`` is there when it is not over yet. Raises ``ObjectNotFound``, ``Offline`` for what is on tape
     only, ``Conflict`` for a container in itself or when other bytes arrive than were stored, and of a move
     ``Forbidden`` for what is retained.
     """
-    status = await _checked(gateway, kind, source, path)
+    source = status.path
+    if below(path, source):
+        raise Conflict(f"{path} is in {source}")
+    if kind is TransferKind.MOVE and gateway.mounts.at(source).prefix == source:
+        raise Conflict(f"A back-end is mounted at {source}; that cannot be moved")
     total = await _count(gateway, status, AT_ONCE)
     short = total <= AT_ONCE
     new = Transfer(
@@ -245,17 +249,6 @@ async def _give_up(gateway: Gateway, transfer_id: str, error: str) -> None:
         current = await work.transfers.get(transfer_id, for_update=True)
         if current is not None and current.stage is TransferStage.COPYING:
             await work.transfers.save(replace(current, stage=TransferStage.FAILED, error=error[:500]))
-
-
-async def _checked(gateway: Gateway, kind: TransferKind, source: str, path: str) -> Status:
-    status = await gateway.exists(source)
-    if status is None:
-        raise ObjectNotFound(source)
-    if below(path, source):
-        raise Conflict(f"{path} is in {source}")
-    if kind is TransferKind.MOVE and gateway.mounts.at(source).prefix == source:
-        raise Conflict(f"A back-end is mounted at {source}; that cannot be moved")
-    return status
 
 
 async def _check_free(work: Work, gateway: Gateway, new: Transfer) -> None:
