@@ -158,7 +158,7 @@ def build(
     for name, sandbox in sandboxes.items():
         api.mount(_SANDBOX_PATHS[name], sandbox)
     api.add_exception_handler(Refusal, tell_refusal)
-    api.put_in_front(partial(FastResolver, index=index, keeper=keeper))
+    api.put_in_front(partial(FastResolver, index=index, keeper=keeper, rules=rules))
     api.state.names = index
     platform.health.add("resolver", keeper.check, live=True)
     reconciler = Reconciler(work, registrars, platform.clock)
@@ -195,7 +195,7 @@ def _index_file(settings: Settings) -> DiskIndex | None:
     if settings.resolver_directory is None:
         return None
     naming = settings.naming
-    header = f"indigo names 2 {naming.handle_prefix} {naming.doi_prefix} {naming.naan}"
+    header = f"indigo names 3 {naming.handle_prefix} {naming.doi_prefix} {naming.naan}"
     return DiskIndex(settings.resolver_directory / "names", header)
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from indigo_pid.adapters.index_file import DiskIndex
 from indigo_pid.application.name_index import Mode, NameIndex
-from indigo_pid.domain.names import Naming
-from indigo_pid.domain.resolution import Row, Standing, standing_of
+from indigo_pid.domain.names import Naming, parse_name
+from indigo_pid.domain.resolution import NO_TEMPLATE, Row, Standing, standing_of
 
 NAMING = Naming("21.T99999", "10.5072", "99999", "https://pid.example.org")
 TARGET = "https://data.example.org/1"
@@ -140,6 +140,23 @@ def test_an_older_reading_does_not_undo_a_younger_commit():
     names.replace(dict(old))
     names.end()
     assert names.find("21.T99999/c2") is not None
+
+
+def test_the_values_of_a_handle_with_a_template_are_there_until_it_has_none():
+    names, name = index(), parse_name("21.T99999/B0")
+    names.note([row(values='[{"index": 1}]')])
+    assert names.values_of(name) == [{"index": 1}]
+    assert names.find("21.T99999/v21.t99999/b0") is None
+    old = dict(names.values)
+    names.note([row(values=NO_TEMPLATE)])
+    assert (names.values_of(name), len(names)) == (None, 1)
+    names.begin()
+    names.note([row(values='[{"index": 2}]')])
+    names.note([row(values=NO_TEMPLATE)])
+    names.replace(old)  # read before that was committed
+    names.end()
+    assert (names.values_of(name), len(names)) == (None, 1)
+    assert names.values_of(None) is None
 
 
 def test_memory_has_a_bound():

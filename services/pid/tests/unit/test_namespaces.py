@@ -140,3 +140,26 @@ def test_a_value_longer_than_anybody_needs_is_none(place):
         else:
             with pytest.raises(NotThere, match="long"):
                 computed(xml, "x", long)
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        ('<foreach><if value="type" test="equals" expression="URL"><value data="x"/></if></foreach>', True),
+        (MANUAL.partition('delimiter="@">')[2].partition("</template>")[0], True),
+        ('<foreach><if value="type" test="equals" expression="DOI"><value data="x"/></if></foreach>', False),
+        ('<foreach><if value="data" test="equals" expression="URL"><value data="x"/></if></foreach>', False),
+        ('<foreach><if value="type" test="matches" expression="URL"><value data="x"/></if></foreach>', False),
+        (
+            """<foreach><if value="type" test="equals" expression="URL"><value/></if>
+            <else><value type="URL"/></else></foreach>""",
+            False,
+        ),
+        ("<foreach><value/></foreach>", False),
+        ("<foreach><notfound/></foreach>", False),
+        ('<value index="1" type="URL" data="https://example.org/"/>', False),
+        ('<if value="type" test="equals" expression="URL"><notfound/></if>', False),
+    ],
+)
+def test_whether_a_template_is_about_urls_alone(inside, expected):
+    assert read_namespace(namespace(inside)).is_about_urls is expected

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 
-from indigo_pid.domain.names import Naming, parse_name
-from indigo_pid.domain.resolution import Keys, Row, shows
+from indigo_pid.domain.handle_values import Value
+from indigo_pid.domain.names import Name, Naming, parse_name
+from indigo_pid.domain.resolution import Keys, Row, shows, values_key
 
 
 class Mode(Enum):
@@ -84,11 +86,17 @@ class NameIndex:
                 return value
         return None
 
+    def values_of(self, name: Name | None) -> list[Value] | None:
+        """The values of a handle that has a template; ``None`` for others."""
+        value = None if name is None else self._values.get(values_key(name.key))
+        return None if value is None else json.loads(value)
+
     def replace(self, values: dict[str, bytes]) -> None:
         """Forget everything and know ``values``; changes noted since ``begin`` are kept."""
         for key in self._touched or ():
-            if key in self._values:
-                values[key] = self._values[key]
+            values[key] = self._values.get(key, b"")
+        for key in [key for key, value in values.items() if not value]:
+            del values[key]
         self._values = values
         self.loaded = True
 
@@ -134,8 +142,11 @@ class NameIndex:
 
     def _put(self, key: str, value: bytes) -> None:
         known = self._values.get(key)
-        if known == value or (known is None and len(self._values) >= self._most):
+        if (known or b"") == value or (known is None and len(self._values) >= self._most):
             return
-        self._values[key] = value
+        if value:
+            self._values[key] = value
+        else:
+            del self._values[key]
         if self._unsaved is not None:
             self._unsaved.append((key, value))

@@ -56,6 +56,15 @@ class Namespace:
     template: ET.Element
     patterns: Mapping[str, Pattern]
 
+    @property
+    def is_about_urls(self) -> bool:
+        """Whether URLs are all it makes something of, so that a handle's URL is enough to know to where it leads.
+
+        That is ``<foreach><if value="type" test="equals" expression="URL">…</if></foreach>``; other values may
+        stay as they are.
+        """
+        return all(each.tag == "foreach" and all(_is_about_urls(one) for one in each) for each in self.template)
+
 
 @dataclass(frozen=True, slots=True)
 class _Text:
@@ -101,6 +110,13 @@ def read_namespace(xml: str) -> Namespace:
                 except BadPattern as error:
                     raise InvalidValue(f"The expression {expression!r}: {error}") from error
     return Namespace(delimiter, template.get("ref"), template, patterns)
+
+
+def _is_about_urls(element: ET.Element) -> bool:
+    if element.tag == "else":
+        return all(one.tag == "value" and not one.attrib for one in element)
+    asked = {"value": "type", "test": "equals", "expression": URL}
+    return element.tag == "if" and asked.items() <= element.attrib.items()
 
 
 def computed_values(namespace: Namespace, handle: str, base: str, values: Sequence[Value]) -> list[Value]:

@@ -2,7 +2,7 @@
 
 The faces of an identifier share one suffix, so one entry answers for all of them: its key is the suffix, its
 value one character and the target. A name that does not follow this (another prefix, a prefix of earlier days)
-has an entry under its whole name.
+has an entry under its whole name. A handle with a template has another one, which holds its values.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ _FIRST_BYTES = tuple(
 _STANDINGS = {first[0]: standing for standing in Standing for first in _FIRST_BYTES[standing]}
 
 
+NO_TEMPLATE = "-"
+"""In place of the values of a handle that has no template (any more)."""
+
+
 class Row(NamedTuple):
     """The part of an identifier that resolution needs; names as they are compared, ``""`` for none."""
 
@@ -56,6 +60,8 @@ class Row(NamedTuple):
     state: str
     target: str
     choice: bool = False
+    values: str = ""
+    """What a handle says that has a template, JSON; ``NO_TEMPLATE`` for others, nothing for what nobody wrote."""
 
 
 def standing_of(value: bytes) -> Standing:
@@ -81,9 +87,9 @@ class Keys:
     def entries(self, row: Row) -> Iterator[tuple[str, bytes]]:
         """The entries that answer for ``row``: one, and one for each name that does not share the suffix.
 
-        Written for speed: it runs a million times when a resolver starts.
+        An empty one is to be forgotten. Written for speed: it runs a million times when a resolver starts.
         """
-        handle_key, ark_key, doi, state, target, choice = row
+        handle_key, ark_key, doi, state, target, choice, values = row
         standing = Standing.CHOICE if choice else _OF_STATE[state]  # type: ignore[index]  # a str enum's value
         firsts = _FIRST_BYTES[standing]
         place = target.encode() if standing & 1 else b""  # active, or a choice
@@ -104,6 +110,8 @@ class Keys:
             yield suffix, firsts[faces] + place
         for key in others:
             yield key, firsts[_WHOLE_NAME] + place
+        if values:
+            yield values_key(handle_key), b"" if values == NO_TEMPLATE else values.encode()
 
     def of(self, name: Name) -> Iterator[tuple[str, int]]:
         """Keys an entry for ``name`` may have, most usual first, each with the face its entry must show."""
@@ -111,6 +119,11 @@ class Keys:
         if len(suffix) < len(name.key):
             yield suffix, _FACE[name.scheme]
         yield _whole(name.scheme, name.key), _WHOLE_NAME
+
+
+def values_key(handle_key: str) -> str:
+    """Where the values of a handle with a template are kept."""
+    return f" v{handle_key}"
 
 
 def _active(face: int) -> frozenset[int]:

@@ -18,9 +18,12 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from indigo_pid.application.identifiers import Rules
 from indigo_pid.application.index_keeper import IndexKeeper
 from indigo_pid.application.name_index import Mode, NameIndex
+from indigo_pid.application.template_handles import place_in_memory
 from indigo_pid.citation.negotiation import may_name_a_format
+from indigo_pid.domain.names import parse_name
 from indigo_pid.domain.passthrough import cuts, extended
 from indigo_pid.domain.resolution import Standing, standing_of
 from indigo_pid.web.resolver import CACHE_SECONDS
@@ -37,6 +40,7 @@ _LASTING = (
     (b"vary", b"accept"),
     (b"content-length", b"0"),
 )
+_SOON = {"retry-after": "2"}
 _EMPTY = {"type": "http.response.body", "body": b""}
 _NEVER_HEARD = 1e9
 
@@ -69,10 +73,11 @@ REGISTRY.register(RESOLUTIONS)
 class FastResolver:
     """In front of the application. Its first request starts the ``keeper``: only who answers keeps names."""
 
-    def __init__(self, app: ASGIApp, index: NameIndex, keeper: IndexKeeper) -> None:
+    def __init__(self, app: ASGIApp, index: NameIndex, keeper: IndexKeeper, rules: Rules) -> None:
         self._app = app
         self._index = index
         self._keeper = keeper
+        self._rules = rules
         self._told = RESOLUTIONS.told
         LAG.labels(_SERVICE).set_function(lambda: _NEVER_HEARD if (lag := index.lag()) is None else lag)
         NAMES.labels(_SERVICE).set_function(lambda: len(index))
@@ -99,45 +104,51 @@ class FastResolver:
         return value[1:] if value is not None and standing_of(value) is Standing.ACTIVE else None
 
     def _below(self, name: str) -> bytes | None:
-        """An entry for an ARK that lies below a known one."""
+        """Where an ARK leads that lies below a known one, or a handle by a template."""
         for base, rest in cuts(name):
             value = self._index.find(base)
             if value is not None:
                 place = extended(value[1:].decode(), rest) if len(value) > 1 else None
-                return None if place is None else value[:1] + place.encode()
-        return None
+                return None if place is None else place.encode()
+        place = place_in_memory(self._index, self._rules, name)
+        return None if place is None else place.encode()
 
     async def _alone(self, name: str, scope: Scope, send: Send) -> None:
         """Answer with nothing but the index."""
         value = self._index.find(name)
-        standing = None if value is None else standing_of(value)
-        value = value or self._below(name)
-        if value is not None and len(value) > 1:
+        target = self._below(name) if value is None else value[1:]
+        if target:
             self._told[302] += 1
-            headers = [(b"location", value[1:]), *_LASTING]
+            headers = [(b"location", target), *_LASTING]
             await send({"type": "http.response.start", "status": 302, "headers": headers})
             await send(_EMPTY)
             return
-        error = _problem(standing, whole=self._index.is_whole)
+        error = self._problem(name, None if value is None else standing_of(value))
         self._told[error.status] += 1
         body = error.problem(instance=scope["path"]).model_dump_json(exclude_none=True).encode()
         headers = [
             (b"content-type", MEDIA_TYPE.encode()),
             (b"cache-control", b"no-cache"),
             (b"content-length", b"%d" % len(body)),
+            *((key.encode(), value.encode()) for key, value in error.headers.items()),
         ]
         await send({"type": "http.response.start", "status": error.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-
-def _problem(standing: Standing | None, *, whole: bool) -> DomainError:
-    if standing is Standing.GONE:
-        return Gone("It was withdrawn. Why, and what it was, can be told when the database is back.")
-    if standing is None and not whole:
-        return Unavailable("The database is away, and this name is not known without it.")
-    if standing is Standing.ACTIVE:
-        return Unavailable("It leads to its record, which cannot be shown while the database is away.")
-    return NotFound("It was never given to anything, or is not published yet.")
+    def _problem(self, name: str, standing: Standing | None) -> DomainError:
+        """What is certain is told. A name that is not known may have been given elsewhere meanwhile."""
+        if standing is Standing.GONE:
+            return Gone("It was withdrawn. Why, and what it was, can be told when the database is back.")
+        if standing is Standing.ACTIVE:
+            return Unavailable(
+                "It leads to its record, which cannot be shown while the database is away.", headers=_SOON
+            )
+        if standing is Standing.RESERVED:
+            return NotFound("It is reserved for something that is not published yet.")
+        parsed = parse_name(name)
+        if parsed is None or self._rules.naming.is_mistyped(parsed):
+            return NotFound("No such name was ever given.")
+        return Unavailable("The database is away, and this name is not known without it.", headers=_SOON)
 
 
 def _is_plain(scope: Scope) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,8 @@ from indigo_pid.domain.handle_values import LOCATIONS, first_text
 from indigo_pid.domain.history import Entry
 from indigo_pid.domain.identifier import Identifier, Owner
 from indigo_pid.domain.names import Name, Scheme, ascii_lower, parse_name
-from indigo_pid.domain.resolution import Row
+from indigo_pid.domain.namespaces import NAMESPACE
+from indigo_pid.domain.resolution import NO_TEMPLATE, Row
 
 _COLUMN = {
     Scheme.HANDLE: identifiers.c.handle_key,
@@ -218,7 +220,17 @@ def _row(values: Mapping[str, Any]) -> Row:
         values["state"],
         values["target"] or "",
         values["choice"],
+        _template(values),
     )
+
+
+def _template(values: Mapping[str, Any]) -> str:
+    """The values of a handle that has a template, as ``Row`` has them."""
+    written = values["handle_values"]
+    if written is None:
+        return ""
+    is_active = values["state"] == IdentifierState.ACTIVE.value
+    return json.dumps(written) if is_active and first_text(written, NAMESPACE) is not None else NO_TEMPLATE
 
 
 def _is_choice(identifier: Identifier) -> bool:

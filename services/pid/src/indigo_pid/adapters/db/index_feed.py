@@ -21,7 +21,10 @@ from indigo_pid.domain.resolution import Row
 
 _POSITION = "SELECT txid_snapshot_xmin(txid_current_snapshot())"
 _ROWS = (
-    "SELECT handle_key, coalesce(ark_key, ''), coalesce(doi, ''), state, coalesce(target, ''), choice"
+    "SELECT handle_key, coalesce(ark_key, ''), coalesce(doi, ''), state, coalesce(target, ''), choice,"
+    " CASE WHEN handle_values IS NULL THEN ''"
+    """ WHEN state = 'active' AND handle_values @? '$[*].type ? (@ like_regex "^HS_NAMESPACE$" flag "i")'"""
+    " THEN handle_values::text ELSE '-' END"
     " FROM identifiers"
 )
 _CHANNEL = "outbox"
@@ -131,8 +134,8 @@ def _row(line: bytes) -> Row:
     fields = line.decode().split("\t")
     if b"\\" in line:
         fields = [_unescape(one) for one in fields]
-    handle_key, ark_key, doi, state, target, choice = fields
-    return Row(handle_key, ark_key, doi, state, target, choice == "t")
+    handle_key, ark_key, doi, state, target, choice, values = fields
+    return Row(handle_key, ark_key, doi, state, target, choice == "t", values)
 
 
 def _unescape(field: str) -> str:
