@@ -92,7 +92,11 @@ async def test_only_what_was_asked_for_is_told(qos):
     ]
 
 
-async def test_transitions_are_told(qos):
+@pytest.mark.parametrize(
+    ("path", "kind", "name"),
+    [("/box/f", "dataobject", "f"), ("/box/", "container", "box/"), ("/", "container", "/")],
+)
+async def test_transitions_are_told(qos, path, kind, name):
     events = EVERYTHING | {
         "cdmi_notification_events": ["indigo_transition_completed"],
         "cdmi_results_specification": {
@@ -103,8 +107,8 @@ async def test_transitions_are_told(qos):
         },
     }
     assert (await make(qos, "/inbox", events)).status_code == 201
-    await qos.store("/f", b"x")
-    await qos.bring("/f", "TapeOnly")
+    await qos.store("/box/f", b"x")
+    await qos.bring(path, "TapeOnly", kind)
     for row in await qos.rows("SELECT body FROM outbox ORDER BY id"):
         envelope = Envelope.model_validate_json(row.body)
         for _ in range(2):  # a delivery may come twice
@@ -113,9 +117,9 @@ async def test_transitions_are_told(qos):
     assert await told(qos) == [
         {
             "cdmi_event": "indigo_transition_completed",
-            "objectName": "f",
+            "objectName": name,
             "indigo_target_class": "TapeOnly",
-            "capabilitiesURI": "/cdmi_capabilities/dataobject/TapeOnly/",
+            "capabilitiesURI": f"/cdmi_capabilities/{kind}/TapeOnly/",
         }
     ]
 

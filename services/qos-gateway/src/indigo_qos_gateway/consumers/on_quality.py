@@ -13,6 +13,7 @@ from indigo_contracts.qos import (
 
 from indigo_qos_gateway.application.notifying import note
 from indigo_qos_gateway.application.ports import Work
+from indigo_qos_gateway.domain.paths import ROOT
 
 _NAMES = {
     TransitionRequested: "indigo_transition_requested",
@@ -29,7 +30,7 @@ async def on_transition(work: Work, fact: AnyTransition, envelope: Envelope) -> 
     await note(
         work,
         _NAMES[type(fact)],
-        transition.path,
+        transition.path.rstrip("/") or ROOT,  # those of containers end in a slash
         None,
         at=envelope.time,
         indigo_transition_id=transition.transition_id,
