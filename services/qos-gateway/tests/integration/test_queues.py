@@ -187,3 +187,17 @@ async def test_a_queue_without_a_container(qos):
     assert (await read(qos, "/"))["children"] == []
     assert (await qos.http.delete(path, headers=qos.auth())).status_code == 204
     assert (await qos.http.get(path)).status_code == 404
+
+
+async def test_nothing_is_stored_below_a_queue_or_a_reference(qos, queue):
+    await qos.store("/f", b"x")
+    assert (
+        await qos.http.put("/box/r", content='{"reference": "/f"}', headers=qos.auth() | OBJECT)
+    ).status_code == 201
+    for above in ("/box/q", "/box/r"):
+        stored = await qos.http.put(f"{above}/f", content=b"x", headers=qos.auth())
+        made = await qos.http.put(f"{above}/c/", headers=qos.auth())
+        copied = await qos.http.put(f"{above}/g", content='{"copy": "/f"}', headers=qos.auth() | OBJECT)
+        assert [each.status_code for each in (stored, made, copied)] == [409] * 3
+    assert (await read(qos, "/box/q"))["value"] == ["one"]
+    assert (await qos.http.get("/box/r")).status_code == 302

@@ -15,6 +15,10 @@ class Nodes(Protocol):
 
     async def by_id(self, object_id: str) -> Node | None: ...
 
+    async def over(self, path: str) -> Node | None:
+        """The one at a path, or at one of those it is below, where a container would have to be."""
+        ...
+
     async def inside(self, container: str) -> Sequence[Node]:
         """References and queues in a container, without those further down."""
         ...

@@ -269,6 +269,9 @@ class Gateway:
             await _check_free(work, path, change)
             if change.chunks is not None and await moving(work, self.mounts.at(path), path):
                 raise Busy(path)
+            node = await work.nodes.over(path) if before is None else None
+            if node is not None:
+                raise Conflict(f"{node.path} is a {node.kind}, not a container")
             known = await inherited(work, [path])
             stored = known.get(path) if before is not None else None
             old = stored.metadata if stored else {}

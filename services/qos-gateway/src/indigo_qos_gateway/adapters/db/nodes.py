@@ -14,7 +14,7 @@ from indigo_qos_gateway.adapters.db.objects import at_or_below
 from indigo_qos_gateway.adapters.db.tables import nodes, queue_values
 from indigo_qos_gateway.domain.node import Node, NodeKind, Value, Which
 from indigo_qos_gateway.domain.notification import listens
-from indigo_qos_gateway.domain.paths import Places, parent
+from indigo_qos_gateway.domain.paths import Places, lineage, parent
 
 
 class SqlNodes:
@@ -28,6 +28,11 @@ class SqlNodes:
 
     async def by_id(self, object_id: str) -> Node | None:
         return await self._one(nodes.c.object_id == object_id.upper())
+
+    async def over(self, path: str) -> Node | None:
+        above = sa.any_(sa.literal(list(lineage(path)), sa.ARRAY(sa.Text)))
+        row = (await self._conn.execute(sa.select(nodes).where(nodes.c.path == above).limit(1))).one_or_none()
+        return None if row is None else _node(row)
 
     async def inside(self, container: str) -> Sequence[Node]:
         rows = await self._conn.execute(sa.select(nodes).where(nodes.c.parent == container))
