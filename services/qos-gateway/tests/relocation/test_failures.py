@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
+from indigo_qos_gateway.domain.errors import Busy, StorageDamage
 
 DATA = bytes(range(256)) * 2000
 FAR = "/cdmi_capabilities/dataobject/far.DiskOnly"
@@ -94,6 +95,60 @@ async def test_a_source_that_was_recalled_goes_back_to_tape(start_qos, two, at_f
         await qos.bring("/f", "far.DiskOnly")
         assert (await qos.facts())[-1][0] == "failed"
         assert (await qos.cdmi("/f"))["capabilitiesURI"].endswith("/TapeOnly")
+
+
+def copying_badly(real):
+    async def write(self, path, chunks, expected=None):
+        await real(self, path, chunks, expected)
+        raise OSError(errno.EIO, "Input/output error")
+
+    return write
+
+
+async def test_a_copy_goes_when_its_source_is_gone(start_qos, two, kept, at_far, monkeypatch):
+    real = PosixBackend.start
+
+    async def start(self, path, target):
+        if self.name == "posix" and target == "TapeOnly":
+            await self.delete(path)
+        return await real(self, path, target)
+
+    async with start_qos(**two, transition_attempts=1) as qos:
+        await qos.store("/f", DATA)
+        await qos.bring("/f", "TapeOnly")
+        monkeypatch.setattr(PosixBackend, "start", start)
+        at_far("write", copying_badly)
+        await qos.bring("/f", "far.DiskOnly")
+        qos.clock.advance(timedelta(minutes=20))
+        await qos.work_off()
+        assert kept() == {"posix": {}, "far": {}}
+        assert await qos.rows("SELECT * FROM jobs WHERE parked_at IS NULL") == []
+
+
+@pytest.mark.parametrize("error", [Busy("/f"), StorageDamage("The tape cannot be written")])
+async def test_a_copy_waits_until_its_source_is_back_on_tape(start_qos, two, kept, at_far, monkeypatch, error):
+    real = PosixBackend.start
+
+    async def start(self, path, target):
+        if self.name == "posix" and target == "TapeOnly":
+            raise error
+        return await real(self, path, target)
+
+    async with start_qos(**two, transition_attempts=1) as qos:
+        await qos.store("/f", DATA)
+        await qos.bring("/f", "TapeOnly")
+        monkeypatch.setattr(PosixBackend, "start", start)
+        at_far("write", copying_badly)
+        await qos.bring("/f", "far.DiskOnly")
+        for _ in range(12):
+            qos.clock.advance(timedelta(minutes=20))
+            await qos.work_off()
+        monkeypatch.setattr(PosixBackend, "start", real)
+        qos.clock.advance(timedelta(minutes=20))
+        await qos.work_off()
+        assert kept()["far"] == {}
+        assert (await qos.cdmi("/f"))["capabilitiesURI"].endswith("/TapeOnly")
+        assert await qos.rows("SELECT * FROM jobs WHERE parked_at IS NULL") == []
 
 
 async def test_a_damaged_source_is_not_taken_over(start_qos, two, kept):

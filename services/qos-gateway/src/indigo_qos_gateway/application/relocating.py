@@ -8,6 +8,7 @@ of its own, stored in the transaction that made it superfluous.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -63,7 +64,8 @@ class Relocator:
         try:
             if job.payload.get("back_to"):
                 source = self._backend(str(job.payload["source_backend"]))
-                await _reach(source, str(job.payload["source_inner"]), str(job.payload["back_to"]))
+                with contextlib.suppress(ObjectNotFound):  # somebody removed it since
+                    await _reach(source, str(job.payload["source_inner"]), str(job.payload["back_to"]))
             async with self.work() as work:
                 await work.alone(place_lock(path))
                 if await self._superfluous(work, path, backend, inner):
@@ -72,7 +74,7 @@ class Relocator:
                     except ObjectNotFound:
                         log.debug("leftover.gone", backend=backend, path=inner)
                 await work.finish(job)
-        except (Unavailable, OSError, Impossible) as error:
+        except (Unavailable, OSError, Impossible, Busy, StorageDamage) as error:
             # It takes no harm by waiting, and nobody would look for it if it were given up.
             raise Later(_AGAIN, str(error)) from error
 
