@@ -180,3 +180,14 @@ async def test_both_of_two_new_members_are_kept(qos, bio, monkeypatch):
     go_on.set()
     assert [(await each).status_code for each in (one, two)] == [201, 201]
     assert sorted((await get(qos, f"{MEMBERS}/"))["children"]) == ["one", "staff", "two"]
+
+
+async def test_a_move_gives_to_a_domain_and_what_is_inside_stays_in_its_own(qos, bio):
+    await put(qos, "/box/", {}, who=qos.auth(), kind="container")
+    await qos.store("/box/f", b"x")
+    body = {"move": "/box/", "domainURI": "/cdmi_domains/bio/"}
+    assert (await put(qos, "/nest/", body, who=of(qos, "/bio"), kind="container")).status_code == 201
+    assert (await get(qos, "/nest/"))["domainURI"] == "/cdmi_domains/bio/"
+    assert (await get(qos, "/nest/f"))["domainURI"] == "/cdmi_domains/"
+    assert (await put(qos, "/f", {"move": "/nest/f"}, who=of(qos))).status_code == 201
+    assert (await get(qos, "/f"))["domainURI"] == "/cdmi_domains/"

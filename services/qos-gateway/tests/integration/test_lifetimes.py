@@ -177,6 +177,17 @@ async def test_the_operators_rules_choose_and_follow_the_age(start_qos, tmp_path
         assert [path for path, _, _ in await expired(qos)] == ["/archive/f", "/small"]
 
 
+async def test_what_was_moved_is_as_old_as_it_is(start_qos, tmp_path):
+    async with start_qos(rules_file=rules(tmp_path, OPERATOR)) as qos:
+        await put(qos, "/f")
+        qos.clock.advance(timedelta(days=300))
+        headers = qos.auth() | {"content-type": "application/cdmi-object"}
+        assert (await qos.http.put("/g", content='{"move": "/f"}', headers=headers)).status_code == 201
+        assert await at(qos, "/g") == "DiskOnly"
+        qos.clock.advance(timedelta(days=65))
+        assert await at(qos, "/g") == "TapeOnly"
+
+
 async def test_a_choice_is_explained(start_qos, tmp_path):
     async with start_qos(rules_file=rules(tmp_path, OPERATOR)) as qos:
 

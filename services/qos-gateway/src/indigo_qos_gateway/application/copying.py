@@ -26,6 +26,7 @@ from indigo_kernel.problems import BadRequest, Conflict, DomainError, Forbidden
 from sqlalchemy.exc import SQLAlchemyError
 
 from indigo_qos_gateway.application.documents import document
+from indigo_qos_gateway.application.lifetimes import LIFETIMES
 from indigo_qos_gateway.application.notifying import note
 from indigo_qos_gateway.application.objects import TRANSFERS, Change, Gateway, View
 from indigo_qos_gateway.application.ports import Work
@@ -217,7 +218,9 @@ class Transfers:
                 await note(work, COPIED, transfer.path, actor, document(view.stored, view.status))
                 await work.transfers.remove(transfer.id)
             else:
-                await work.objects.rename(transfer.source, transfer.path)
+                await work.objects.rename(transfer.source, transfer.path, transfer.wish["domain"])
+                if await work.timers.hasten(transfer.path, work.now):  # they were set as of something new
+                    await work.enqueue(LIFETIMES, "all", {})
                 await work.nodes.rename(transfer.source, transfer.path)
                 await note(work, RENAMED, transfer.path, actor, cdmi_source=transfer.source)
                 await work.transfers.save(replace(current, stage=TransferStage.COPIED, done=current.total))

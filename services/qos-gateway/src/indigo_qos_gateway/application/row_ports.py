@@ -181,8 +181,11 @@ class Objects(Protocol):
         """Note that these objects came to their class at this time."""
         ...
 
-    async def rename(self, source: str, path: str) -> None:
-        """Give the identities at ``source`` and below it to ``path``; those made there for the bytes go."""
+    async def rename(self, source: str, path: str, domain: str | None) -> None:
+        """Give the identities at ``source`` and below it to ``path``; those made there for the bytes go.
+
+        Everything stays in its domain, but what is at ``source`` goes to ``domain`` when there is one.
+        """
         ...
 
     async def forget(self, path: str) -> None:
@@ -324,6 +327,10 @@ class TimerRows(Protocol):
         ...
 
     async def clear(self, paths: Sequence[str]) -> None: ...
+
+    async def hasten(self, path: str, at: datetime) -> bool:
+        """Have all of a path and of what is in it due ``at`` this time; whether there are any."""
+        ...
 
     async def due(self, now: datetime, limit: int) -> Sequence[Timer]: ...
 

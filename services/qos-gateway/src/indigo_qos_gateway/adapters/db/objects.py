@@ -72,7 +72,7 @@ class SqlObjects:
             .values(association_time=at)
         )  # fmt: skip
 
-    async def rename(self, source: str, path: str) -> None:
+    async def rename(self, source: str, path: str, domain: str | None) -> None:
         # Those that were just made at the new place know the checksums; they give up their identities.
         tail = sa.func.substr(objects.c.path, len(source) + 1)
         kept = (objects.c.object_id, objects.c.created_at, objects.c.domain)
@@ -85,7 +85,12 @@ class SqlObjects:
                 .where(objects.c.path == sa.bindparam("there"))
                 .values(object_id=sa.bindparam("was"), created_at=sa.bindparam("made"), domain=sa.bindparam("of")),
                 [
-                    {"there": row.there, "was": row.object_id, "made": row.created_at, "of": row.domain}
+                    {
+                        "there": row.there,
+                        "was": row.object_id,
+                        "made": row.created_at,
+                        "of": domain if domain is not None and row.there == path else row.domain,
+                    }
                     for row in rows
                 ],
             )
