@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
 import pytest
 from indigo_pid.adapters.db.index_feed import PostgresFeedConnection
+from indigo_pid.application.index_keeper import FeedLost
 
 
 @pytest.mark.parametrize("turns", range(5))
@@ -30,6 +32,37 @@ async def test_waiting_for_news_ends_when_it_is_canceled_as_they_come(turns):
     assert done
     assert task.cancelled()
     assert went_on <= 1
+
+
+class Ended:
+    """A driver whose connection has ended."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def fetchval(self, query: str, *, timeout: float) -> None:
+        raise self._error
+
+    async def copy_from_query(self, query: str, *, output, timeout: float) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("reset"),
+        TimeoutError(),
+        asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
+    ],
+)
+async def test_however_the_driver_tells_the_end_it_is_the_loss_of_the_feed(error):
+    connection = PostgresFeedConnection(Ended(error))
+    with pytest.raises(FeedLost):
+        await connection.position()
+    with pytest.raises(FeedLost):
+        await connection.read(None, lambda row: None)
 
 
 async def test_news_and_the_end_of_the_wait_are_told_alike():

@@ -94,7 +94,7 @@ class IndexKeeper:
     async def check(self) -> None:
         """Raises when the keeper has died."""
         if self._task is not None and self._task.done():
-            raise RuntimeError("the name index is kept no longer")
+            raise RuntimeError(f"the name index is kept no longer: {self._task!r}")
 
     async def _run(self) -> None:
         await self._read_file()

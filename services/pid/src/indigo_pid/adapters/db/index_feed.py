@@ -32,7 +32,14 @@ _CHANNEL = "outbox"
 
 _ANSWER_SECONDS = 5.0
 _LOAD_SECONDS = 600.0
-_LOST = (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+_LOST = (
+    OSError,
+    SQLAlchemyError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a query meets that begins while the driver hears of the end
+)
 _UNESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 T = TypeVar("T")
