@@ -58,7 +58,7 @@ _LOOK = 1.0
 async def transfer(
     gateway: Gateway, kind: TransferKind, status: Status, path: str, change: Change, actor: Actor | None
 ) -> View:
-    """Make at ``path`` what ``status`` is about, with what ``change`` says in addition; of a move, the source goes.
+    """Make at ``path`` what ``status`` is about, with what ``change`` says too; of a move, the source goes.
 
     ``View.transfer`` is there when it is not over yet. Raises ``ObjectNotFound``, ``Offline`` for what is on tape
     only, ``Conflict`` for a container in itself or when other bytes arrive than were stored, and of a move
