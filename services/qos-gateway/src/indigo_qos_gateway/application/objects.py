@@ -180,7 +180,7 @@ class Gateway:
         default = before.storage_class if before else await self.default_class(parent(path))
         if before is None and change.chunks is None:
             change = replace(change, chunks=_nothing())
-        await self._check_change(path, change, before)
+        seen = await self._check_change(path, change, before)
         content: Content | None = None
         if change.chunks is not None:
             chunks = change.chunks
@@ -197,21 +197,21 @@ class Gateway:
             # Locks of transitions come before rows of objects, as where a transition ends.
             if not change.partial and (status.storage_class != wanted or change.storage_class is not None):
                 await request_transition(work, mount, status, wanted, actor)
-            known, stored = await self._to_change(work, status, before, change)
+            stored = await self._to_change(work, status, before, change)
             if before is None:
                 identifier = change.identifier or stored.object_id
                 stored = replace(stored, groups=sorted(change.groups), object_id=identifier)
             await work.objects.save(self._changed(stored, change, content, work))
             await self.timers.arm(work, [Placed(path, status.storage_class, status.size)])
             view = await self._noted(work, await self._view(work, status, ()), before, actor)
-        await self._check_still_there(path, known=known)
+        await self._check_still_there(path, seen, view.parent_id if before is None else view.stored.object_id)
         return view
 
     async def put_container(self, path: str, change: Change, before: Status | None, actor: Actor | None) -> View:
         """Create a container, or change the one that was found there ``before``."""
         _check_type(before, ObjectType.CONTAINER)
         mount = self.mounts.at(path)
-        await self._check_change(path, change, before)
+        seen = await self._check_change(path, change, before)
         if before is None:
             await mount.backend.make_container(mount.inner(path))
         status = await mount.status(path)
@@ -223,10 +223,10 @@ class Gateway:
                 await request_transition(work, mount, status, wanted, actor)
             if before is None:
                 await work.transfers.forget(path)  # what failed here is no word about the new one
-            known, stored = await self._to_change(work, status, before, change)
+            stored = await self._to_change(work, status, before, change)
             await work.objects.save(self._changed(stored, change, None, work))
             view = await self._noted(work, await self._view(work, status, ()), before, actor)
-        await self._check_still_there(path, known=known)
+        await self._check_still_there(path, seen, view.parent_id if before is None else view.stored.object_id)
         return view
 
     async def delete(self, path: str, actor: Actor | None) -> None:
@@ -263,8 +263,11 @@ class Gateway:
         """Raise what making this at a free path would raise before anything is stored."""
         await self._check_change(path, change, None)
 
-    async def _check_change(self, path: str, change: Change, before: Status | None) -> None:
-        """Raise before anything is stored: ``BadRequest`` for what nobody can fulfil, ``Forbidden``, ``Busy``."""
+    async def _check_change(self, path: str, change: Change, before: Status | None) -> str | None:
+        """The identifier of what is to be changed, or of the container of what is new, when it is known.
+
+        Raises before anything is stored: ``BadRequest`` for what nobody can fulfil, ``Forbidden``, ``Busy``.
+        """
         async with self.work() as work:
             await _check_free(work, path, change)
             if change.chunks is not None and await moving(work, self.mounts.at(path), path):
@@ -275,10 +278,12 @@ class Gateway:
             known = await inherited(work, [path])
             stored = known.get(path) if before is not None else None
             old = stored.metadata if stored else {}
+            first = stored if before is not None else known.get(parent(path))
+            seen = first.object_id if first else None
             if change.chunks is not None and before is not None:
                 check_untouched(path, old, work.now)
             if change.metadata is None:
-                return
+                return seen
             new = updated(old, change.metadata, change.metadata_names)
             check_update(old, new, operator=change.operator)
             wishes = read_wishes(effective(path, known, new))
@@ -288,6 +293,7 @@ class Gateway:
                 name = wishes.lifetime.migrate_to
                 if self.chooser.class_at(path, name) is None:
                     raise UnknownClass(f"There is no class {name} to go to at {path}")
+            return seen
 
     async def _chosen(self, work: Work, status: Status, change: Change, default: str, *, new: bool) -> str:
         """The class of an object nobody asked a class for: chosen when it is new, or wishes of it are."""
@@ -326,12 +332,13 @@ class Gateway:
             if known is not None:
                 check_untouched(path, known.metadata, work.now)
 
-    async def _check_still_there(self, path: str, *, known: bool) -> None:
+    async def _check_still_there(self, path: str, seen: str | None, found: str | None) -> None:
         """Raise ``Busy`` when a move came and went between the look at the storage and the transaction.
 
-        It takes away what is known too: what was known in the transaction, nobody had moved.
+        A move takes identifiers away: there was none when the one ``seen`` at first was ``found`` in the
+        transaction.
         """
-        if not known and await self.exists(path) is None:
+        if (seen is None or seen != found) and await self.exists(path) is None:
             raise Busy(path)
 
     async def _patched(
@@ -392,22 +399,19 @@ class Gateway:
             return None
         return self.chooser.lifetime(self.chooser.class_at(status.path, status.storage_class), Wishes({}))
 
-    async def _to_change(
-        self, work: Work, status: Status, before: Status | None, change: Change
-    ) -> tuple[bool, StoredObject]:
-        """What is known of an object, for nobody else to change meanwhile, and whether it was known already.
+    async def _to_change(self, work: Work, status: Status, before: Status | None, change: Change) -> StoredObject:
+        """What is known of an object, for nobody else to change meanwhile; of a new one nothing older.
 
-        New ones never take over what was known of an older one. Raises ``Forbidden`` for what may not be changed
-        since somebody else changed it.
+        Raises ``Forbidden`` for what may not be changed since somebody else changed it.
         """
         known = None if before is None else await work.objects.find(status.path, for_update=True)
         if known is not None and known.object_type is status.object_type:
             if change.metadata is not None:
                 new = updated(known.metadata, change.metadata, change.metadata_names)
                 check_update(known.metadata, new, operator=change.operator)
-            return True, known
+            return known
         anew = before is None or known is not None
-        return False, await self._made(work, status.path, status.object_type, anew=anew)
+        return await self._made(work, status.path, status.object_type, anew=anew)
 
     async def _stored(self, work: Work, path: str, object_type: ObjectType) -> StoredObject:
         """What is known of an object."""
