@@ -6,17 +6,14 @@ where its bytes are is looked up at every question, because it may change betwee
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from heapq import merge
-from itertools import groupby, islice
 from typing import TypeVar
 
 from indigo_kernel.ids import new_id
 from indigo_kernel.problems import Conflict, Unavailable
 
-from indigo_qos_gateway.application.paging import Paged
+from indigo_qos_gateway.application.paging import Paged, page_among
 from indigo_qos_gateway.application.ports import Backend, NewWork, Steps
 from indigo_qos_gateway.application.relocating import Relocator, abandon, leave, place_lock
 from indigo_qos_gateway.application.row_ports import PlaceViews
@@ -111,17 +108,8 @@ class JoinedBackend:
         _check_visible(path)
         if path == ROOT or not isinstance(self._home, Paged):
             return (await self.children(path))[first : first + count]
-        elsewhere = sorted(await self._views.children(self._outer(path)))
-        # No more than these are before the part: it begins at most so many entries of the home earlier.
-        begin = max(0, first - len(elsewhere))
-        inside = await self._home.page(path, begin, first + count - begin)
-        if begin and elsewhere and not inside:
-            begin, inside = 0, await self._home.page(path, 0, first + count)
-        before = bisect_left(elsewhere, _order(inside[0])) if begin and inside else 0
-        moved = (Child(name, ObjectType.DATAOBJECT) for name in elsewhere[before:])
-        both = (next(same) for _, same in groupby(merge(inside, moved, key=_order), key=_order))
-        start = first - begin - before
-        return list(islice(both, start, start + count))
+        elsewhere = await self._views.children(self._outer(path))
+        return await page_among(self._home, path, sorted(elsewhere), first, count)
 
     async def read(self, path: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         async def begin(
@@ -307,11 +295,6 @@ class JoinedBackend:
 
     def _inner(self, outer: str) -> str:
         return outer[len(self._prefix) :] or ROOT
-
-
-def _order(child: Child) -> str:
-    """By what listings are in order whose parts a storage gives: its keys."""
-    return child.name + "/" if child.object_type is ObjectType.CONTAINER else child.name
 
 
 def _check_visible(path: str) -> None:
