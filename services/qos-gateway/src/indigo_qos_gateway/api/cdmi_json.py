@@ -44,7 +44,7 @@ def object_json(
     status, stored = view.status, view.stored
     encoding, text = stored.encoding, None
     if value is not None:
-        encoding, text = _encoded(value[0], stored.encoding if value[1] is None else "base64")
+        encoding, text = encoded(value[0], stored.encoding if value[1] is None else "base64")
     fields: dict[str, Any] = {
         "objectType": OBJECT,
         **_identity(view, dialect),
@@ -160,7 +160,8 @@ def children_fields(names: Sequence[str], selection: Selection) -> dict[str, Any
     return {"childrenrange": told, "children": shown}
 
 
-def _encoded(data: bytes, wanted: str) -> tuple[str, str]:
+def encoded(data: bytes, wanted: str) -> tuple[str, str]:
+    """How bytes are shown in JSON, and so shown: as ``wanted`` if they can be."""
     if wanted == "utf-8":
         try:
             return "utf-8", data.decode()

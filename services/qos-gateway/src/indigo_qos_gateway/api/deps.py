@@ -6,15 +6,26 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from indigo_contracts.problems import FieldError
 from indigo_kernel.http.scope import route_path
+from indigo_kernel.problems import BadRequest
 from starlette.convertors import Convertor, register_url_convertor
 
 from indigo_qos_gateway.application.access import Access
 from indigo_qos_gateway.application.batches import BatchLimits
 from indigo_qos_gateway.application.notifying import QueueLimits
 from indigo_qos_gateway.application.objects import Gateway
-from indigo_qos_gateway.domain.paths import parse_path
+from indigo_qos_gateway.domain.paths import parse_path, parse_text
 from indigo_qos_gateway.domain.selection import Selection, parse_selection
+
+
+def path_at(text: str, pointer: str) -> str:
+    """The path in a body or a parameter. Raises ``BadRequest`` with where it is."""
+    try:
+        return parse_text(text)
+    except BadRequest as error:
+        error.errors.append(FieldError(pointer=pointer, detail=error.detail, code="path"))
+        raise
 
 
 class _AnyPath(Convertor[str]):

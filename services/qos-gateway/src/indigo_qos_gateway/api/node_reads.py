@@ -11,7 +11,7 @@ from indigo_kernel.auth.principal import Principal
 from indigo_kernel.problems import BadRequest
 
 from indigo_qos_gateway.api import negotiation, values
-from indigo_qos_gateway.api.cdmi_json import respond
+from indigo_qos_gateway.api.cdmi_json import encoded, respond
 from indigo_qos_gateway.api.deps import Service, Target
 from indigo_qos_gateway.api.multipart import parts_response
 from indigo_qos_gateway.api.negotiation import QUEUE, Dialect
@@ -140,19 +140,10 @@ def _values(found: Sequence[Value], span: Span | None, *, inline: bool) -> dict[
         ranges, shown = [str(part)], [("base64", base64.b64encode(cut).decode())]
     else:
         ranges = [str(Span(0, len(each.data) - 1)) if each.data else "" for each in found]
-        shown = [_text(each) for each in found]
+        shown = [encoded(each.data, each.encoding) for each in found]
     fields: dict[str, Any] = {
         "mimetype": [each.mimetype for each in found],
         "valuerange": ranges,
         "valuetransferencoding": [encoding if inline else "base64" for encoding, _ in shown],
     }
     return fields | {"value": [text for _, text in shown]} if inline else fields
-
-
-def _text(value: Value) -> tuple[str, str]:
-    if value.encoding == "utf-8":
-        try:
-            return "utf-8", value.data.decode()
-        except UnicodeDecodeError:
-            pass  # the client's word about its bytes was wrong
-    return "base64", base64.b64encode(value.data).decode()

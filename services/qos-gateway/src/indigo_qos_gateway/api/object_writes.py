@@ -14,7 +14,7 @@ from indigo_kernel.problems import BadRequest, Conflict
 
 from indigo_qos_gateway.api import negotiation, values
 from indigo_qos_gateway.api.cdmi_json import container_json, object_json, respond
-from indigo_qos_gateway.api.deps import Service, Target
+from indigo_qos_gateway.api.deps import Service, Target, path_at
 from indigo_qos_gateway.api.multipart import Part, Parts
 from indigo_qos_gateway.api.negotiation import CONTAINER, OBJECT, Dialect
 from indigo_qos_gateway.api.node_writes import put_reference
@@ -24,7 +24,7 @@ from indigo_qos_gateway.application.domains import check_owner
 from indigo_qos_gateway.application.objects import OCTETS, Change, View
 from indigo_qos_gateway.application.serializing import deserialize, read_serialized, serialize
 from indigo_qos_gateway.domain.errors import CapabilitiesNotFound, ObjectNotFound, UnknownClass
-from indigo_qos_gateway.domain.paths import ORPHANS, check_name_is_free, parent, parse_text
+from indigo_qos_gateway.domain.paths import ORPHANS, check_name_is_free, parent
 from indigo_qos_gateway.domain.ranges import parse_content_range
 from indigo_qos_gateway.domain.selection import Selection, Span
 from indigo_qos_gateway.domain.serialized import parse_serialized
@@ -202,11 +202,7 @@ async def _put_made(put: Put, written: CdmiWrite, change: Change, kind: ObjectTy
 
 def _source(written: CdmiWrite, name: str) -> str:
     text = getattr(written, f"{name}_from" if name in {"copy", "move"} else name)
-    try:
-        return parse_text(text)
-    except BadRequest as error:
-        error.errors.append(FieldError(pointer=f"/{name}", detail=error.detail, code="path"))
-        raise
+    return path_at(text, f"/{name}")
 
 
 def _changed(put: Put, view: View) -> Response:
@@ -257,7 +253,7 @@ def _is_container(put: Put, body_type: str) -> bool:
 def _authorize(put: Put, *, container: bool) -> None:
     """Raise unless the sender may do this; names nobody may have are told before the token is looked at."""
     if put.before is not None:
-        put.here.access.check_transition(put.who, put.about.path, container=container)
+        put.here.access.check_write(put.who, put.about.path, container=container)
         return
     if parent(put.about.path) != ORPHANS or put.identifier is None:
         check_name_is_free(put.about.path, put.here.own_names)

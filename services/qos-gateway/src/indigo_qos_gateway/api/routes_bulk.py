@@ -15,7 +15,7 @@ from indigo_kernel.pagination import Page, Paging
 from indigo_kernel.problems import BadRequest, Forbidden, NotFound, TooLarge, TooManyRequests, Unauthenticated
 
 from indigo_qos_gateway.api.batch_schemas import BulkRequest, BulkState, BulkTarget
-from indigo_qos_gateway.api.deps import Here, Service
+from indigo_qos_gateway.api.deps import Here, Service, path_at
 from indigo_qos_gateway.application.batches import (
     cancel_targets,
     check_limits,
@@ -25,7 +25,6 @@ from indigo_qos_gateway.application.batches import (
 )
 from indigo_qos_gateway.domain.batch import Batch, BatchKind, Counts, Target
 from indigo_qos_gateway.domain.errors import UnknownClass
-from indigo_qos_gateway.domain.paths import parse_text
 from indigo_qos_gateway.domain.storage import ObjectType
 
 router = APIRouter(prefix="/api/transitions/bulk", tags=["transitions"])
@@ -145,9 +144,9 @@ def parse_paths(texts: Sequence[str], pointer: str) -> list[str]:
     paths, errors = [], []
     for number, text in enumerate(texts):
         try:
-            paths.append(parse_text(text))
+            paths.append(path_at(text, pointer.format(number)))
         except BadRequest as error:
-            errors.append(FieldError(pointer=pointer.format(number), detail=error.detail, code="path"))
+            errors += error.errors
     if errors:
         raise BadRequest(errors[0].detail, errors=errors[:50])
     return paths

@@ -8,15 +8,14 @@ from fastapi import APIRouter, Query
 from indigo_contracts.problems import FieldError
 from indigo_kernel.auth.dependency import Who
 from indigo_kernel.http.openapi import responses
-from indigo_kernel.problems import BadRequest, Forbidden
+from indigo_kernel.problems import BadRequest, Forbidden, Unauthenticated
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from indigo_qos_gateway.api.deps import Here
+from indigo_qos_gateway.api.deps import Here, path_at
 from indigo_qos_gateway.application.explaining import Considered, explain
 from indigo_qos_gateway.domain.batch import latency
 from indigo_qos_gateway.domain.choice import Source
 from indigo_qos_gateway.domain.expressions import Expression, ExpressionError, parse_expression
-from indigo_qos_gateway.domain.paths import parse_text
 
 router = APIRouter(prefix="/api", tags=["transitions"])
 
@@ -63,7 +62,7 @@ class ClassExplanation(_Answer):
     considered: list[ConsideredClass]
 
 
-@router.get("/explain", responses=responses(BadRequest, Forbidden))
+@router.get("/explain", responses=responses(BadRequest, Unauthenticated, Forbidden))
 async def explain_class(
     here: Here,
     who: Who,
@@ -74,15 +73,16 @@ async def explain_class(
     size: Annotated[int | None, Query(ge=0, le=1 << 60, description="bytes; the object's when absent")] = None,
 ) -> ClassExplanation:
     """Which class is, or would be, chosen for a path and why, with its expected cost and time."""
-    here.access.check_see(who, [_path(path)])
-    found = await explain(here.gateway, _path(path), who.groups, _expression(expression), size)
+    path = path_at(path, "/query/path")
+    here.access.check_see(who, [path])
+    found = await explain(here.gateway, path, who.groups, _expression(expression), size)
     lifetime = None
     if found.lifetime is not None and found.expires_at is not None:
         lifetime = ExplainedLifetime(
             duration=found.lifetime.duration.text, action=found.lifetime.action, expires_at=found.expires_at
         )
     return ClassExplanation(
-        path=_path(path),
+        path=path,
         current_class=found.current_class,
         current_backend=found.current_backend,
         chosen_class=found.choice.storage_class,
@@ -111,14 +111,6 @@ def _considered(each: Considered) -> ConsideredClass:
         latency_ms=None if milliseconds == float("inf") else milliseconds,
         attributes={name: sorted(values) for name, values in sorted(each.candidate.attributes.items())},
     )
-
-
-def _path(text: str) -> str:
-    try:
-        return parse_text(text)
-    except BadRequest as error:
-        error.errors.append(FieldError(pointer="/query/path", detail=error.detail, code="path"))
-        raise
 
 
 def _expression(text: str | None) -> Expression | None:

@@ -14,13 +14,12 @@ from indigo_kernel.idempotency import idempotent
 from indigo_kernel.pagination import Page, Paging
 from indigo_kernel.problems import BadRequest, Conflict, Forbidden, InvalidBody, NotFound, Unauthenticated
 
-from indigo_qos_gateway.api.deps import Here, Service
+from indigo_qos_gateway.api.deps import Here, Service, path_at
 from indigo_qos_gateway.api.schemas import TransitionProgress, TransitionRequest
 from indigo_qos_gateway.application.transitions import bytes_of, cancel_transition, get_transition
 from indigo_qos_gateway.domain.choice import by_expression
 from indigo_qos_gateway.domain.errors import UnknownClass
 from indigo_qos_gateway.domain.expressions import ExpressionError, parse_expression
-from indigo_qos_gateway.domain.paths import parse_text
 
 router = APIRouter(prefix="/api/transitions", tags=["transitions"])
 
@@ -38,7 +37,7 @@ async def list_transitions(
     before = str(paging.after[0]) if paging.after else None
     async with here.gateway.work() as work:
         found = await work.transitions.listed(
-            path=parse_text(path) if path is not None else None,
+            path=path_at(path, "/query/path") if path is not None else None,
             record_id=record,
             state=state,
             places=here.access.places(who),
@@ -60,7 +59,7 @@ async def create_transition(request: Request, here: Here, who: Who, body: Transi
     202 with the transition; the one under way when it goes to the same class; 409 when it goes to another.
     """
     who.require(Scope.QOS_CHANGE)
-    path = _path(body.path)
+    path = path_at(body.path, "/path")
     here.access.check_transitions(who, [path])
     target_class = _target_class(here, path, body)
 
@@ -84,7 +83,7 @@ async def create_transition(request: Request, here: Here, who: Who, body: Transi
         return await idempotent(request, work.conn, f"{who.iss} {who.sub}", effect, now=work.now)
 
 
-@router.get("/{transition_id}", responses=responses(NotFound))
+@router.get("/{transition_id}", responses=responses(Unauthenticated, Forbidden, NotFound))
 async def read_transition(here: Here, who: Who, transition_id: str) -> TransitionProgress:
     """One transition and how many bytes are where they shall be; what was observed when it is over."""
     async with here.gateway.work() as work:
@@ -123,11 +122,3 @@ def _target_class(here: Service, path: str, body: TransitionRequest) -> str:
         raise BadRequest(
             detail, errors=[FieldError(pointer="/expression", detail=detail, code="expression")]
         ) from None
-
-
-def _path(text: str) -> str:
-    try:
-        return parse_text(text)
-    except BadRequest as error:
-        error.errors.append(FieldError(pointer="/path", detail=error.detail, code="path"))
-        raise

@@ -58,15 +58,11 @@ class Access:
         if not self._allowed(who, action, target):
             raise _needed(who, f"storage.{action}:{path}")
 
-    def check_transition(self, who: Principal, path: str, *, container: bool) -> None:
-        """Raise unless ``who`` may have the class of ``path`` changed.
+    def check_transitions(self, who: Principal, paths: Sequence[str]) -> None:
+        """Raise unless ``who`` may have the class of all of these changed.
 
         ``storage.stage`` is not enough: it allows to bring bytes to disk, and a change can take them from there.
         """
-        self.check_write(who, path, container=container)
-
-    def check_transitions(self, who: Principal, paths: Sequence[str]) -> None:
-        """Raise unless ``who`` may have the class of all of these changed."""
         self._check_all(who, StorageAction.MODIFY, paths)
 
     def check_stage(self, who: Principal, paths: Sequence[str]) -> None:
