@@ -191,3 +191,23 @@ async def test_a_move_gives_to_a_domain_and_what_is_inside_stays_in_its_own(qos,
     assert (await get(qos, "/nest/f"))["domainURI"] == "/cdmi_domains/"
     assert (await put(qos, "/f", {"move": "/nest/f"}, who=of(qos))).status_code == 201
     assert (await get(qos, "/f"))["domainURI"] == "/cdmi_domains/"
+
+
+async def test_some_metadata_of_a_domain_are_changed(qos, bio):
+    async def patch(path, metadata, *, scope="operator", version="2.0"):
+        headers = {"content-type": "application/cdmi-domain", "x-cdmi-specification-version": version}
+        body = json.dumps({"metadata": metadata})
+        return (await qos.http.patch(path, content=body, headers=qos.auth(scope) | headers)).status_code
+
+    assert await patch("/cdmi_domains/bio/", {"color": "blue"}) == 204
+    shown = (await get(qos, "/cdmi_domains/bio/"))["metadata"]
+    assert (shown["about"], shown["color"]) == ("birds", "blue")
+    assert await patch("/cdmi_domains/bio/", {"about": None}) == 204
+    shown = (await get(qos, "/cdmi_domains/bio/"))["metadata"]
+    assert "about" not in shown
+    assert shown["color"] == "blue"
+    assert await patch("/cdmi_domains/none/", {"color": "red"}) == 404
+    assert await patch("/cdmi_domains/bio/", {"color": "red"}, scope="qos:change") == 403
+    assert await patch("/cdmi_domains/bio/", {"color": "red"}, version="1.1.1") == 400
+    assert await patch(f"{MEMBERS}/staff", member("/other")["metadata"]) == 400
+    assert (await get(qos, "/cdmi_domains/bio/"))["metadata"]["color"] == "blue"

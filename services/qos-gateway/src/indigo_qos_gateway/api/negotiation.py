@@ -142,3 +142,9 @@ def told(handle: Handle) -> Handle:
             raise
 
     return handled
+
+
+def check_patch(dialect: Dialect) -> None:
+    """Raise ``BadRequest`` for PATCH in a version that does not have it."""
+    if dialect.strict and not (dialect.version or "").startswith("2."):
+        raise BadRequest("PATCH is of CDMI 2.0; this version changes objects with PUT")

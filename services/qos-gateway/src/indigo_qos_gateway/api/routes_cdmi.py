@@ -142,8 +142,7 @@ async def update_object(request: Request, here: Here, who: Who, about: About) ->
     Everything else is as with PUT. Nothing is created.
     """
     dialect = negotiate(request)
-    if dialect.strict and not (dialect.version or "").startswith("2."):
-        raise BadRequest("PATCH is of CDMI 2.0; this version changes objects with PUT")
+    negotiation.check_patch(dialect)
     about = await _named(here, who, about)
     body_type = negotiation.content_type(request)
     before = await here.gateway.exists(about.path)

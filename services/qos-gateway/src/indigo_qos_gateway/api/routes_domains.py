@@ -27,7 +27,14 @@ from indigo_qos_gateway.api.media import DOMAIN_WRITES, answers, bodies
 from indigo_qos_gateway.api.negotiation import CONTAINER, DOMAIN, OBJECT, CdmiRoute, Dialect, negotiate
 from indigo_qos_gateway.api.schemas import CdmiContainer, CdmiDomain, CdmiDomainWrite, CdmiObject
 from indigo_qos_gateway.application.documents import instant
-from indigo_qos_gateway.application.domains import get_domain, put_domain, put_member, remove_domain, remove_member
+from indigo_qos_gateway.application.domains import (
+    change_domain,
+    get_domain,
+    put_domain,
+    put_member,
+    remove_domain,
+    remove_member,
+)
 from indigo_qos_gateway.domain.domain import DOMAINS, MEMBERS, SUMMARY, Domain, Totals
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.metadata import selected
@@ -93,6 +100,23 @@ async def write_domain(request: Request, here: Here, who: Who, about: About) -> 
     return respond(
         _member(here, about.path, _of_group(written.metadata["cdmi_member_name"])), dialect, OBJECT, 201
     )
+
+
+@router.patch(
+    BELOW, status_code=204, responses=responses(TooLarge), openapi_extra=bodies({DOMAIN: CdmiDomainWrite})
+)
+async def update_domain(request: Request, here: Here, who: Who, about: About) -> Response:
+    """Change some metadata of a domain (`operator`, CDMI 2.0): those given are set, null removes, others stay."""
+    dialect = negotiate(request)
+    negotiation.check_patch(dialect)
+    who.require(Scope.OPERATOR)
+    domain, inside = _split(about.path)
+    if inside is not None:
+        raise BadRequest("What is in a domain is written as a whole, with PUT")
+    _check_type(request, dialect, DOMAIN)
+    written = values.parsed(await values.body_text(request), CdmiDomainWrite)
+    await change_domain(here.gateway, domain, written.metadata)
+    return Response(status_code=204, headers=dialect.headers)
 
 
 @router.delete(BELOW, status_code=204, responses=responses(Conflict))

@@ -87,6 +87,19 @@ async def put_domain(
         return new, True
 
 
+async def change_domain(gateway: Gateway, path: str, metadata: Mapping[str, Any]) -> None:
+    """Set the given metadata of a domain, and remove those given as null; the others stay.
+
+    Raises ``ObjectNotFound``, ``BadRequest``.
+    """
+    _check_path(path)
+    async with gateway.work() as work:
+        await work.alone(_WRITES)
+        known = await _existing(work, path)
+        changed = updated(known.metadata, metadata, tuple(metadata))
+        await work.domains.save(replace(known, metadata=check_metadata(changed)))
+
+
 async def put_member(gateway: Gateway, path: str, member: str, metadata: Mapping[str, Any]) -> bool:
     """Make a group a member of a domain, under a name; whether the name is new."""
     if path == DOMAINS:
