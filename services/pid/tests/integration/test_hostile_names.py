@@ -8,6 +8,7 @@ import httpx
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from indigo_pid.application.name_index import Mode, NameIndex
 
 TARGET = "https://data.example.org/42"
 MARK = "<img src=zz onerror=zz>"
@@ -80,8 +81,8 @@ ACCEPTS = st.sampled_from(
 class Names:
     """Something to begin hostile names with."""
 
-    def __init__(self, http: httpx.AsyncClient, bases: list[str]) -> None:
-        self.http, self.bases = http, bases
+    def __init__(self, http: httpx.AsyncClient, index: NameIndex, bases: list[str]) -> None:
+        self.http, self.index, self.bases = http, index, bases
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -105,6 +106,7 @@ async def names(start_pid):
         assert made.status_code == 201
         yield Names(
             pid.http,
+            pid.index,
             [
                 live["handle"],
                 live["ark"],
@@ -148,6 +150,19 @@ async def test_no_name_harms_the_resolver(names, data, suffix, query, accept, ra
     for method in ("GET", "HEAD"):
         answer = await ask(names, method, path, query, accept, raw=raw)
         check(answer, names.http.base_url.host)
+
+
+@given(data=st.data(), suffix=SUFFIXES, accept=ACCEPTS, raw=st.booleans())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_no_name_harms_the_resolver_without_its_database(names, data, suffix, accept, raw):
+    base = data.draw(st.sampled_from(names.bases))
+    for method in ("GET", "HEAD"):
+        names.index.mode = Mode.CUT_OFF  # until its keeper looks again
+        answer = await ask(names, method, f"/{base}{suffix}", [], accept, raw=raw)
+        if answer.status_code != 503:
+            check(answer, names.http.base_url.host)
+        else:
+            assert answer.headers["retry-after"] == "2"
 
 
 @given(data=st.data(), suffix=SUFFIXES, query=QUERIES, raw=st.booleans())
