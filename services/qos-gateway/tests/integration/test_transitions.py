@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from indigo_contracts.registry import FACTS
+from indigo_qos_gateway.adapters.db.transitions import SqlTransitions
 
 
 async def request(qos, path, target, **headers):
@@ -229,3 +230,23 @@ async def test_a_transition_that_ends_while_an_object_is_shown_does_not_look_fai
     gateway = qos.runtime.api.state.gateway.gateway
     seen = await replace(gateway, views=EndsBefore()).view("/f")
     assert (seen.status.storage_class, seen.moving_to) == ("DiskAndTape", None)
+
+
+async def test_a_container_takes_few_statements_however_much_is_in_it(qos, monkeypatch):
+    many, counted = 40, []
+    for name in ("get", "save"):
+        real = getattr(SqlTransitions, name)
+
+        async def count(self, *args, real=real, name=name, **kwargs):
+            counted.append(name)
+            return await real(self, *args, **kwargs)
+
+        monkeypatch.setattr(SqlTransitions, name, count)
+    for n in range(many):
+        await qos.store(f"/box/{n}", b"x")
+    await qos.bring("/box/", "TapeOnly", "container")
+    (told,) = [each for name, each in await qos.facts() if name == "completed"]
+    assert len(told["objects"]) == many
+    assert len(counted) < many  # about one look a second, and a handful for the transition itself
+    shown = (await qos.http.get(f"/api/transitions/{told['transition_id']}")).json()
+    assert (shown["bytes_done"], shown["bytes_total"]) == (many, many)

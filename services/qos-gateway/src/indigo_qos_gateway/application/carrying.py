@@ -5,6 +5,7 @@ Every part can be done again: a worker that takes over from a dead one finds in 
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -153,15 +154,18 @@ class Carrier:
         self, mount: Mount, transition: Transition, handles: dict[str, str], sizes: Mapping[str, int]
     ) -> None:
         """Poll the steps until all are done; raise ``Later`` when that takes longer than a worker waits."""
-        left = self.pace.patience.total_seconds()
+        left, looked, noted = self.pace.patience.total_seconds(), -_LOOK, transition.bytes_done
         for path, handle in list(handles.items()):
             while True:
-                await self._check_not_cancelled(transition)
+                if time.monotonic() - looked >= _LOOK:  # each look reads all handles, and each note writes them
+                    looked = time.monotonic()
+                    await self._check_not_cancelled(transition)
+                    if transition.bytes_done != noted:
+                        await self._remember(transition, handles)
+                        noted = transition.bytes_done
                 progress = await mount.backend.poll(mount.inner(path), handle, min(_LOOK, max(left, 0.0)))
                 if progress.state is StepState.DONE:
                     transition = replace(transition, bytes_done=transition.bytes_done + sizes[path])
-                    if sizes[path]:
-                        await self._remember(transition, handles)
                     break
                 if progress.state is not StepState.RUNNING:
                     await self._remember(transition, {key: each for key, each in handles.items() if key != path})
@@ -171,6 +175,8 @@ class Carrier:
                 left -= _LOOK
                 if left <= 0:
                     raise Later(self.pace.again, f"{path} is under way")
+        await self._check_not_cancelled(transition)
+        await self._remember(transition, handles)
 
     async def _remember(self, transition: Transition, handles: dict[str, str]) -> None:
         """Keep the running steps, and how many bytes are where they shall be."""
@@ -193,13 +199,16 @@ class Carrier:
         expected = {_path_of(transition, file): file.sha256 for file in record.files} if record else {}
         objects: list[PlacedObject] = []
         provided: dict[str, object] = {}
-        for status in await below(mount, transition.path):
+        found = await below(mount, transition.path)
+        async with self.work() as work:
+            stored = await work.objects.checksums([each.path for each in found])
+        for status in found:
             if status.storage_class != transition.target_class:
                 raise StorageDamage(f"{status.path} is still at {status.storage_class}")
             if status.object_type is ObjectType.CONTAINER:
                 continue
             sha256 = await mount.backend.digest(mount.inner(status.path))
-            wanted = expected.get(status.path) or await self._known_checksum(status)
+            wanted = expected.get(status.path) or stored.get(status.path) or status.sha256
             if wanted is not None and sha256 not in {None, wanted}:
                 raise StorageDamage(f"{status.path} has SHA-256 {sha256}, {wanted} was stored")
             objects.append(placed(status, sha256))
@@ -208,11 +217,6 @@ class Carrier:
         if missing:
             raise StorageDamage(f"{min(missing)} is missing")
         return objects, provided
-
-    async def _known_checksum(self, status: Status) -> str | None:
-        async with self.work() as work:
-            stored = await work.objects.find(status.path)
-        return (stored.sha256 if stored else None) or status.sha256
 
     async def _cancelled(self, job: Job, transition: Transition) -> None:
         mount = self.mounts.named(transition.backend)
