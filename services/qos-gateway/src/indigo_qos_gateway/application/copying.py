@@ -208,13 +208,14 @@ class Transfers:
 
     async def _switch(self, transfer: Transfer) -> bool:
         """Everything is there: tell it, and of a move give it the identities. False when somebody else did."""
-        view = await self.gateway.view(transfer.path)
+        copied = transfer.kind is TransferKind.COPY
+        view = await self.gateway.view(transfer.path, listing=False) if copied else None
         actor = Actor(iss=transfer.actor[0], sub=transfer.actor[1]) if transfer.actor else None
         async with self.gateway.work() as work:
             current = await work.transfers.get(transfer.id, for_update=True)
             if current is None or current.stage is not TransferStage.COPYING:
                 return False
-            if transfer.kind is TransferKind.COPY:
+            if view is not None:
                 await note(work, COPIED, transfer.path, actor, document(view.stored, view.status))
                 await work.transfers.remove(transfer.id)
             else:

@@ -142,7 +142,7 @@ class Gateway:
     async def look(self, path: str) -> dict[str, Any] | None:
         """The document of what is at a path; ``None`` when nothing is."""
         try:
-            view = await self.view(path)
+            view = await self.view(path, listing=False)
         except ObjectNotFound:
             return None
         return document(view.stored, view.status)
