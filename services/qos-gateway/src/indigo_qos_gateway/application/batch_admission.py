@@ -15,9 +15,7 @@ from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.transitions import JOB, plan_lock, state_fact
 from indigo_qos_gateway.domain.batch import Batch, BatchKind, Loan, Target, staged_class
 from indigo_qos_gateway.domain.storage import ObjectType, Status
-from indigo_qos_gateway.domain.transition import Transition
-
-_ACTIVE = (TransitionState.SUBMITTED, TransitionState.STARTED)
+from indigo_qos_gateway.domain.transition import ACTIVE, Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ async def admit(work: Work, batch: Batch, seen: Sequence[Seen]) -> Admitted:
     started = {each.id: each for _, each in mine}
     await work.transitions.add(*(started.get(each.id, each) for each in new))
     await work.batches.save(batch.id, targets)
-    return Admitted(mine, sum(each.state in _ACTIVE for each in targets) - len(mine))
+    return Admitted(mine, sum(each.state in ACTIVE for each in targets) - len(mine))
 
 
 def _decide(work: Work, batch: Batch, seen: Seen, loans: Mapping[str, Loan]) -> Target:

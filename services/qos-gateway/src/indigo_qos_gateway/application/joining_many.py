@@ -6,25 +6,19 @@ elsewhere, is asked about and moved one by one.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from indigo_qos_gateway.application.joining import JoinedBackend
 from indigo_qos_gateway.application.ports import Backend, Steps
 from indigo_qos_gateway.application.relocating import Relocator
 from indigo_qos_gateway.application.row_ports import PlaceViews
-from indigo_qos_gateway.application.together import Ends, Together
+from indigo_qos_gateway.application.together import Ends, Together, ask_each
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.errors import ObjectNotFound, StorageDamage
 from indigo_qos_gateway.domain.reach import Offered, Reach
 from indigo_qos_gateway.domain.relocation import is_hidden
 from indigo_qos_gateway.domain.storage import Status, StepState
-
-_AT_ONCE = 16
-"""Questions about single objects at the same time."""
-
-T = TypeVar("T")
 
 
 @runtime_checkable
@@ -77,7 +71,7 @@ class JoinedTogether(JoinedBackend):
         }
         # What is not there may have gone elsewhere since its place was looked up.
         left = [path for path in paths if isinstance(found.get(path, ObjectNotFound(path)), ObjectNotFound)]
-        return found | await _each(left, self.status)
+        return found | await ask_each(left, self.status)
 
     async def begin(self, paths: Sequence[str], target: str) -> Mapping[str, Exception]:
         held = self._reach.holder(target)
@@ -87,7 +81,7 @@ class JoinedTogether(JoinedBackend):
         async def start(path: str) -> str:
             return await self.start(path, target)
 
-        begun = await _each([path for path in paths if path not in set(near)], start)
+        begun = await ask_each([path for path in paths if path not in set(near)], start)
         self._single |= {path: handle for path, handle in begun.items() if isinstance(handle, str)}
         return refused | {path: error for path, error in begun.items() if isinstance(error, Exception)}
 
@@ -132,17 +126,3 @@ class JoinedTogether(JoinedBackend):
         if not isinstance(end, Arrived):
             return end
         return Arrived(self._shown(end.status.path, end.status, None), end.sha256)
-
-
-async def _each(paths: Sequence[str], ask: Callable[[str], Awaitable[T]]) -> dict[str, T | Exception]:
-    slots = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(path: str) -> T | Exception:
-        async with slots:
-            try:
-                return await ask(path)
-            except Exception as error:  # noqa: BLE001 - whatever one object raises is its own failure
-                return error
-
-    answers = await asyncio.gather(*(one(path) for path in paths))
-    return dict(zip(paths, answers, strict=True))

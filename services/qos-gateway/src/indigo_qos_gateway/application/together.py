@@ -66,7 +66,7 @@ class Many:
                     each = seen[mount.inner(path)]
                     found[path] = replace(each, path=path) if isinstance(each, Status) else each
             else:
-                found |= zip(there, await _each(there, mount.status), strict=True)
+                found |= await ask_each(there, mount.status)
         return found
 
     async def begin(self, wanted: Mapping[str, str]) -> dict[str, str | Exception]:
@@ -103,9 +103,9 @@ class Many:
                 continue
             # Steps end about in the order they began: when the last one is over, most are.
             *others, last = paths
-            asked = await _each([last], partial(_polled, mount, handles, patience))
-            asked += await _each(others, partial(_polled, mount, handles, 0.0))
-            for path, answer in zip([last, *others], asked, strict=True):
+            asked = await ask_each([last], partial(_polled, mount, handles, patience))
+            asked |= await ask_each(others, partial(_polled, mount, handles, 0.0))
+            for path, answer in asked.items():
                 if answer is not StepState.RUNNING:
                     over[path] = None if isinstance(answer, StepState) else answer
         return over
@@ -119,8 +119,8 @@ class Many:
                 await backend.stop([mount.inner(path) for path in paths])
                 continue
             begun = [path for path in paths if handles[path]]
-            ends = await _each(begun, partial(_cancelled, mount, handles))
-            unclear |= {path: end for path, end in zip(begun, ends, strict=True) if isinstance(end, Exception)}
+            ends = await ask_each(begun, partial(_cancelled, mount, handles))
+            unclear |= {path: end for path, end in ends.items() if isinstance(end, Exception)}
         return unclear
 
     def _by_mount(self, paths: Iterable[str]) -> list[tuple[Mount, list[str]]]:
@@ -133,8 +133,7 @@ class Many:
 
 async def start_each(mount: Mount, wanted: Mapping[str, str], paths: Iterable[str]) -> dict[str, str | Exception]:
     """Begin to bring paths of a mount to their classes: the handles of the steps, or why there is none."""
-    asked = list(paths)
-    return dict(zip(asked, await _each(asked, partial(_started, mount, wanted), _STARTS), strict=True))
+    return await ask_each(paths, partial(_started, mount, wanted), _STARTS)
 
 
 async def _started(mount: Mount, wanted: Mapping[str, str], path: str) -> str:
@@ -162,10 +161,11 @@ def _at(arrived: Arrived, path: str) -> Arrived:
     return replace(arrived, status=replace(arrived.status, path=path))
 
 
-async def _each(
+async def ask_each(
     items: Iterable[T], ask: Callable[[T], Awaitable[R]], at_once: int = _AT_ONCE
-) -> list[R | Exception]:
-    """``ask`` about every item, a few at the same time; the answers in order."""
+) -> dict[T, R | Exception]:
+    """``ask`` about every item, a few at the same time: the answers, or what was raised instead, by item."""
+    asked = list(items)
     slots = asyncio.Semaphore(at_once)
 
     async def one(item: T) -> R | Exception:
@@ -175,4 +175,4 @@ async def _each(
             except Exception as error:  # noqa: BLE001 - whatever one object raises is its own failure
                 return error
 
-    return await asyncio.gather(*(one(item) for item in items))
+    return dict(zip(asked, await asyncio.gather(*(one(item) for item in asked)), strict=True))

@@ -10,23 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
-from indigo_contracts.qos import (
-    PlacedObject,
-    TransitionCancelled,
-    TransitionCompleted,
-    TransitionFailed,
-    TransitionRequested,
-    TransitionSnapshot,
-    TransitionState,
-)
+from indigo_contracts.qos import PlacedObject, TransitionSnapshot, TransitionState
 from indigo_contracts.repository import PlanLink
 from indigo_kernel.problems import Conflict
 
 from indigo_qos_gateway.domain.storage import ObjectType
 
 ACTIVE = (TransitionState.SUBMITTED, TransitionState.STARTED)
-
-Stated = TransitionRequested | TransitionCompleted | TransitionFailed | TransitionCancelled
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from indigo_contracts.qos import TransitionState
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from indigo_qos_gateway.adapters.db.objects import among
 from indigo_qos_gateway.adapters.db.sets import RowSet
 from indigo_qos_gateway.adapters.db.tables import batch_targets, batches
 from indigo_qos_gateway.domain.batch import Batch, BatchKind, Counts, Loan, Target
@@ -145,11 +146,11 @@ class SqlBatches:
         await self._set(batch_id, finished_at=sa.func.coalesce(batches.c.finished_at, at))
 
     async def known(self, batch_id: str, paths: Sequence[str]) -> set[str]:
-        rows = await self._conn.execute(sa.select(_T.path).where(_T.batch_id == batch_id, _among(paths)))
+        rows = await self._conn.execute(sa.select(_T.path).where(_T.batch_id == batch_id, among(_T.path, paths)))
         return set(rows.scalars())
 
     async def cancel(self, batch_id: str, paths: Sequence[str] | None, at: datetime) -> None:
-        these = [_T.batch_id == batch_id] + ([] if paths is None else [_among(paths)])
+        these = [_T.batch_id == batch_id] + ([] if paths is None else [among(_T.path, paths)])
         await self._conn.execute(
             sa.update(batch_targets).where(*these, _T.state == "STARTED").values(cancel_requested=True)
         )
@@ -165,20 +166,20 @@ class SqlBatches:
     async def loans(self, paths: Sequence[str]) -> Mapping[str, Loan]:
         rows = await self._conn.execute(
             sa.select(_T.path, _T.target_class, _T.home_class)
-            .where(_among(paths), _T.home_class.is_not(None), _T.state == "COMPLETED")
+            .where(among(_T.path, paths), _T.home_class.is_not(None), _T.state == "COMPLETED")
             .order_by(_T.finished_at)
         )
         return {row.path: Loan(row.path, row.target_class, row.home_class) for row in rows}
 
     async def release(self, batch_id: str, paths: Sequence[str] | None, at: datetime) -> Sequence[str]:
-        these = [_T.batch_id == batch_id] + ([] if paths is None else [_among(paths)])
+        these = [_T.batch_id == batch_id] + ([] if paths is None else [among(_T.path, paths)])
         return await self._release(at, *these)
 
     async def release_paths(self, paths: Sequence[str], owner: tuple[str, str], at: datetime) -> None:
         mine = sa.select(batches.c.id).where(
             batches.c.owner_iss == owner[0], batches.c.owner_sub == owner[1], batches.c.kind == "stage"
         )
-        await self._release(at, _among(paths), _T.batch_id.in_(mine))
+        await self._release(at, among(_T.path, paths), _T.batch_id.in_(mine))
 
     async def end_due_pins(self, now: datetime, limit: int) -> Sequence[str]:
         rows = await self._conn.execute(_END_DUE, {"now": now, "n": limit})
@@ -197,7 +198,9 @@ class SqlBatches:
 
     async def sent_home(self, paths: Sequence[str]) -> None:
         await self._conn.execute(
-            sa.update(batch_targets).where(_among(paths), _T.home_class.is_not(None)).values(home_class=None)
+            sa.update(batch_targets)
+            .where(among(_T.path, paths), _T.home_class.is_not(None))
+            .values(home_class=None)
         )
 
     async def _targets(self, *these: sa.ColumnElement[bool], limit: int | None = None) -> list[Target]:
@@ -230,10 +233,6 @@ class SqlBatches:
             started_at=row.started_at,
             finished_at=row.finished_at,
         )
-
-
-def _among(paths: Sequence[str]) -> sa.ColumnElement[bool]:
-    return _T.path == sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text)))
 
 
 def _target(row: sa.Row[Any]) -> Target:

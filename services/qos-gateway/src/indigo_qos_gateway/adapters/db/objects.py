@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,8 +27,7 @@ class SqlObjects:
         return await self._one(objects.c.path == path, for_update=for_update)
 
     async def among(self, paths: Sequence[str]) -> Mapping[str, StoredObject]:
-        wanted = sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text)))
-        rows = await self._conn.execute(sa.select(objects).where(objects.c.path == wanted))
+        rows = await self._conn.execute(sa.select(objects).where(among(objects.c.path, paths)))
         return {row.path: stored_object(row._asdict()) for row in rows}
 
     async def retained(self, path: str) -> Sequence[StoredObject]:
@@ -43,7 +42,7 @@ class SqlObjects:
     async def checksums(self, paths: Sequence[str]) -> Mapping[str, str]:
         rows = await self._conn.execute(
             sa.select(objects.c.path, objects.c.sha256).where(
-                objects.c.path == sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text))),
+                among(objects.c.path, paths),
                 objects.c.sha256.is_not(None),
             )
         )
@@ -68,7 +67,7 @@ class SqlObjects:
 
     async def associate(self, paths: Sequence[str], at: datetime) -> None:
         await self._conn.execute(
-            sa.update(objects).where(objects.c.path == sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text))))
+            sa.update(objects).where(among(objects.c.path, paths))
             .values(association_time=at)
         )  # fmt: skip
 
@@ -118,6 +117,11 @@ def in_places(column: sa.Column[str], places: Places) -> sa.ColumnElement[bool]:
     """Whether a path is in that part of the tree."""
     there = (sa.literal("/") + sa.func.split_part(column, "/", 2)).in_(places.prefixes)
     return sa.not_(there) if places.others else there
+
+
+def among(column: sa.Column[str], values: Collection[str]) -> sa.ColumnElement[bool]:
+    """Whether it is one of these, however many they are: they travel as one array."""
+    return column == sa.any_(sa.literal(list(values), sa.ARRAY(sa.Text)))
 
 
 def _values(stored: StoredObject) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from indigo_qos_gateway.adapters.coalesced import Coalesced
-from indigo_qos_gateway.adapters.db.objects import at_or_below, in_places
+from indigo_qos_gateway.adapters.db.objects import among, at_or_below, in_places
 from indigo_qos_gateway.adapters.db.tables import places, relocations
 from indigo_qos_gateway.domain.paths import Places, name, parent
 from indigo_qos_gateway.domain.relocation import Place, Relocation, Stage
@@ -33,13 +33,13 @@ class SqlPlaceViews:
 
     async def _find(self, paths: Sequence[str]) -> list[Place | Exception | None]:
         async with self._engine.connect() as conn:
-            rows = await conn.execute(sa.select(places).where(places.c.path == _any(paths)))
+            rows = await conn.execute(sa.select(places).where(among(places.c.path, paths)))
             found = {row.path: _place(row) for row in rows}
         return [found.get(path) for path in paths]
 
     async def among(self, paths: Sequence[str]) -> set[str]:
         async with self._engine.connect() as conn:
-            rows = await conn.execute(sa.select(places.c.path).where(places.c.path == _any(paths)))
+            rows = await conn.execute(sa.select(places.c.path).where(among(places.c.path, paths)))
             return {row.path for row in rows}
 
     async def children(self, path: str) -> Sequence[str]:
@@ -73,17 +73,10 @@ class SqlPlaces:
         )
 
     async def remove(self, paths: Sequence[str]) -> None:
-        await self._conn.execute(sa.delete(places).where(places.c.path == _any(paths)))
-
-    async def relocation(self, relocation_id: str, *, for_update: bool = False) -> Relocation | None:
-        statement = sa.select(relocations).where(relocations.c.id == relocation_id)
-        if for_update:
-            statement = statement.with_for_update()
-        row = (await self._conn.execute(statement)).one_or_none()
-        return None if row is None else _relocation(row)
+        await self._conn.execute(sa.delete(places).where(among(places.c.path, paths)))
 
     async def relocations(self, paths: Sequence[str]) -> Sequence[Relocation]:
-        return await self._ending(relocations.c.path == _any(paths)) if paths else []
+        return await self._ending(among(relocations.c.path, paths)) if paths else []
 
     async def relocations_below(self, path: str, places: Places) -> Sequence[Relocation]:
         return await self._ending(_below(path, places))
@@ -109,10 +102,6 @@ class SqlPlaces:
     async def _ending(self, condition: sa.ColumnElement[bool]) -> Sequence[Relocation]:
         statement = sa.select(relocations).where(condition).order_by(relocations.c.id).with_for_update()
         return [_relocation(row) for row in await self._conn.execute(statement)]
-
-
-def _any(paths: Sequence[str]) -> sa.CollectionAggregate[bool]:
-    return sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text)))
 
 
 def _below(path: str, part: Places) -> sa.ColumnElement[bool]:

@@ -10,6 +10,7 @@ from indigo_contracts.repository import RecordSnapshot
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from indigo_qos_gateway.adapters.db.objects import among
 from indigo_qos_gateway.adapters.db.tables import plans, records
 from indigo_qos_gateway.domain.placement import PlanPromises
 
@@ -51,8 +52,9 @@ class SqlRecords:
         return None if snapshot is None else RecordSnapshot.model_validate(snapshot)
 
     async def many(self, record_ids: Sequence[str]) -> Mapping[str, RecordSnapshot]:
-        wanted = sa.any_(sa.literal(list(record_ids), sa.ARRAY(sa.Text)))
-        rows = await self._conn.execute(sa.select(records.c.snapshot).where(records.c.record_id == wanted))
+        rows = await self._conn.execute(
+            sa.select(records.c.snapshot).where(among(records.c.record_id, record_ids))
+        )
         found = [RecordSnapshot.model_validate(each) for each in rows.scalars()]
         return {record.record_id: record for record in found}
 

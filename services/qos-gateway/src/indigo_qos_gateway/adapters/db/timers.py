@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from indigo_qos_gateway.adapters.db.objects import at_or_below
+from indigo_qos_gateway.adapters.db.objects import among, at_or_below
 from indigo_qos_gateway.adapters.db.tables import timers
 from indigo_qos_gateway.domain.timer import Due, Timer
 
@@ -42,8 +42,7 @@ class SqlTimers:
             )
 
     async def clear(self, paths: Sequence[str]) -> None:
-        wanted = sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text)))
-        await self._conn.execute(sa.delete(timers).where(timers.c.path == wanted))
+        await self._conn.execute(sa.delete(timers).where(among(timers.c.path, paths)))
 
     async def hasten(self, path: str, at: datetime) -> bool:
         changed = await self._conn.execute(

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from indigo_qos_gateway.adapters.db.objects import at_or_below
+from indigo_qos_gateway.adapters.db.objects import among, at_or_below
 from indigo_qos_gateway.adapters.db.tables import transfers
 from indigo_qos_gateway.domain.paths import lineage
 from indigo_qos_gateway.domain.transfer import Transfer, TransferKind, TransferStage
@@ -44,26 +44,28 @@ class SqlTransfers:
         )
 
     async def taking(self, path: str) -> Transfer | None:
+        above = list(lineage(path))
         return await self._one(
-            sa.or_(transfers.c.source == _any(path), at_or_below(transfers.c.source, path)),
+            sa.or_(among(transfers.c.source, above), at_or_below(transfers.c.source, path)),
             transfers.c.kind == TransferKind.MOVE.value,
             transfers.c.stage != TransferStage.FAILED.value,
         )
 
     async def making(self, path: str) -> Transfer | None:
+        above = list(lineage(path))
         return await self._one(
-            sa.or_(transfers.c.path == _any(path), at_or_below(transfers.c.path, path)),
+            sa.or_(among(transfers.c.path, above), at_or_below(transfers.c.path, path)),
             transfers.c.stage != TransferStage.FAILED.value,
         )
 
     async def over(self, path: str) -> Sequence[Transfer]:
-        above = _any(path)
+        above = list(lineage(path))
         taken = sa.and_(
-            transfers.c.source == above,
+            among(transfers.c.source, above),
             transfers.c.kind == TransferKind.MOVE.value,
             transfers.c.stage != TransferStage.FAILED.value,
         )
-        made = sa.and_(transfers.c.path == above, transfers.c.stage == TransferStage.COPYING.value)
+        made = sa.and_(among(transfers.c.path, above), transfers.c.stage == TransferStage.COPYING.value)
         rows = await self._conn.execute(sa.select(transfers).where(sa.or_(taken, made)))
         return [transfer_of(row._asdict()) for row in rows]
 
@@ -86,10 +88,6 @@ def transfer_of(row: Mapping[str, Any]) -> Transfer:
         stage=TransferStage(row["stage"]),
         error=row["error"],
     )
-
-
-def _any(path: str) -> sa.CollectionAggregate[bool]:
-    return sa.any_(sa.literal(list(lineage(path)), sa.ARRAY(sa.Text)))
 
 
 def _values(transfer: Transfer) -> dict[str, Any]:

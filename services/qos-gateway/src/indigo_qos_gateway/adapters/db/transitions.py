@@ -10,7 +10,7 @@ from indigo_contracts.qos import PlacedObject, TransitionState
 from indigo_contracts.repository import PlanLink
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from indigo_qos_gateway.adapters.db.objects import at_or_below, in_places
+from indigo_qos_gateway.adapters.db.objects import among, at_or_below, in_places
 from indigo_qos_gateway.adapters.db.sets import RowSet
 from indigo_qos_gateway.adapters.db.tables import transitions
 from indigo_qos_gateway.domain.paths import Places
@@ -38,8 +38,7 @@ class SqlTransitions:
         return None if row is None else _transition(row)
 
     async def many(self, ids: Sequence[str], *, for_update: bool = False) -> Mapping[str, Transition]:
-        wanted = sa.any_(sa.literal(list(ids), sa.ARRAY(sa.Text)))
-        statement = sa.select(transitions).where(transitions.c.id == wanted).order_by(transitions.c.id)
+        statement = sa.select(transitions).where(among(transitions.c.id, ids)).order_by(transitions.c.id)
         if for_update:
             statement = statement.with_for_update()
         return {row.id: _transition(row) for row in await self._conn.execute(statement)}
@@ -59,7 +58,7 @@ class SqlTransitions:
             sa.select(transitions)
             .where(
                 transitions.c.state.in_(_ACTIVE),
-                transitions.c.path == sa.any_(sa.literal(list(paths), sa.ARRAY(sa.Text))),
+                among(transitions.c.path, paths),
             )
             .order_by(sa.func.length(transitions.c.path).desc())
         )
