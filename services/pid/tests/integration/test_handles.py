@@ -64,6 +64,29 @@ async def test_values_by_index(pid):
     assert (leads_nowhere.status_code, leads_nowhere.json()["handle"]) == (200, NAME)
 
 
+@pytest.mark.parametrize(
+    ("written", "urls"),
+    [
+        ([value(), value(2, "A", "x"), value(5, "url", URL + "/other")], {1: URL + "/new", 5: URL + "/other"}),
+        ([value(1, "A", "x"), value(3, "B", "y")], {2: URL + "/new"}),
+    ],
+)
+async def test_both_faces_lead_to_the_same_place(pid, written, urls):
+    await put(pid, written)
+    there = f"/api/identifiers/{NAME}"
+    tag = (await pid.http.get(there, headers=pid.auth("pid:mint"))).headers["etag"]
+    headers = pid.auth("pid:mint") | {"if-match": tag, "content-type": "application/merge-patch+json"}
+    changed = await pid.http.patch(there, json={"target": URL + "/new"}, headers=headers)
+    assert changed.status_code == 200, changed.text
+    assert (await pid.http.get(f"/{NAME}")).headers["location"] == URL + "/new"
+    values = (await told(pid))["values"]
+    assert {one["index"]: one["data"]["value"] for one in values if one["type"].upper() == "URL"} == urls
+    assert {one["type"] for one in values if one["type"].upper() != "URL"} == {
+        one["type"] for one in written if one["type"].upper() != "URL"
+    }
+    assert (await pid.http.get(f"{there}/history")).json()["broken"] is None
+
+
 async def test_an_identifier_minted_elsewhere_is_written_with_what_it_said(pid):
     made = await pid.mint(target=URL)
     assert (await put(pid, [value(7, "CHECKSUM", "c")], made["handle"], "?index=7")).status_code == 201

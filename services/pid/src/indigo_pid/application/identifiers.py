@@ -19,6 +19,7 @@ from indigo_kernel.problems import AlreadyExists, Conflict, Forbidden, InvalidBo
 from indigo_pid.application.changes import store_change, store_new
 from indigo_pid.application.ports import Work
 from indigo_pid.application.prefixes import Prefixes
+from indigo_pid.domain.handle_values import leading_to
 from indigo_pid.domain.history import Change, Entry
 from indigo_pid.domain.identifier import Identifier, Owner
 from indigo_pid.domain.merge import merge_patch
@@ -224,7 +225,11 @@ async def change_identifier(
         metadata = merge_patch(before.metadata, change["metadata"])
         identifier = identifier.describe(_checked(metadata), now=work.now)
     if "target" in change:
-        identifier = identifier.direct(rules.target(change["target"], of=before.handle), now=work.now)
+        target = rules.target(change["target"], of=before.handle)
+        if before.values is None or target == before.target:
+            identifier = identifier.direct(target, now=work.now)
+        else:  # what the Handle face was told is what it tells: it must not lead to where it led before
+            identifier = identifier.write(leading_to(before.values, target, now=work.now), target, now=work.now)
     if identifier is before:
         return before
     return await store_change(work, identifier, Change.UPDATED, Owner(who.iss, who.sub))

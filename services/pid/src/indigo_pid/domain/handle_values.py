@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from indigo_contracts.pid import IdentifierState
@@ -83,6 +84,15 @@ def read_values(given: Any, *, now: datetime) -> list[Value]:
 def merged(old: Sequence[Value], new: Sequence[Value]) -> list[Value]:
     """``old`` with ``new`` over those of the same index. Raises ``InvalidValue`` when that cannot be."""
     return _checked(list({index_of(one): one for one in [*old, *new]}.values()))
+
+
+def leading_to(values: Sequence[Value], url: str, *, now: datetime) -> list[Value]:
+    """``values`` whose first URL is ``url``: in its place, or at the lowest free index."""
+    indices = {index_of(one) for one in values}
+    there = min((index_of(one) for one in values if is_type(one, URL)), default=None)
+    index = there or next(free for free in count(1) if free not in indices)
+    new = _value(index, URL, {"format": "string", "value": url}, now)
+    return [*(one for one in values if index_of(one) != index), new]
 
 
 def handle_instant(moment: datetime) -> str:
