@@ -269,7 +269,8 @@ class Gateway:
         Raises before anything is stored: ``BadRequest`` for what nobody can fulfil, ``Forbidden``, ``Busy``.
         """
         async with self.work() as work:
-            await _check_free(work, path, change)
+            if change.chunks is not None or before is None:  # else nothing is stored before it is checked again
+                await _check_free(work, path, change)
             if change.chunks is not None and await moving(work, self.mounts.at(path), path):
                 raise Busy(path)
             node = await work.nodes.over(path) if before is None else None

@@ -10,11 +10,13 @@ from indigo_kernel.problems import BadRequest
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from indigo_qos_gateway.adapters.db.objects import among, at_or_below
+from indigo_qos_gateway.adapters.db.objects import at_or_below
 from indigo_qos_gateway.adapters.db.tables import nodes, queue_values
 from indigo_qos_gateway.domain.node import Node, NodeKind, Value, Which
 from indigo_qos_gateway.domain.notification import listens
 from indigo_qos_gateway.domain.paths import Places, lineage, parent
+
+_OVER = sa.select(nodes).where(nodes.c.path == sa.any_(sa.bindparam("above", type_=sa.ARRAY(sa.Text)))).limit(1)
 
 
 class SqlNodes:
@@ -30,8 +32,7 @@ class SqlNodes:
         return await self._one(nodes.c.object_id == object_id.upper())
 
     async def over(self, path: str) -> Node | None:
-        above = among(nodes.c.path, list(lineage(path)))
-        row = (await self._conn.execute(sa.select(nodes).where(above).limit(1))).one_or_none()
+        row = (await self._conn.execute(_OVER, {"above": list(lineage(path))})).one_or_none()
         return None if row is None else _node(row)
 
     async def inside(self, container: str) -> Sequence[Node]:

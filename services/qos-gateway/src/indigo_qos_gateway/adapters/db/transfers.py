@@ -13,6 +13,19 @@ from indigo_qos_gateway.adapters.db.tables import transfers
 from indigo_qos_gateway.domain.paths import lineage
 from indigo_qos_gateway.domain.transfer import Transfer, TransferKind, TransferStage
 
+# Asked at every write, so it is put together once.
+_ABOVE = sa.any_(sa.bindparam("above", type_=sa.ARRAY(sa.Text)))
+_OVER = sa.select(transfers).where(
+    sa.or_(
+        sa.and_(
+            transfers.c.source == _ABOVE,
+            transfers.c.kind == TransferKind.MOVE.value,
+            transfers.c.stage != TransferStage.FAILED.value,
+        ),
+        sa.and_(transfers.c.path == _ABOVE, transfers.c.stage == TransferStage.COPYING.value),
+    )
+)
+
 
 class SqlTransfers:
     """Implements ``application.row_ports.Transfers``."""
@@ -59,14 +72,7 @@ class SqlTransfers:
         )
 
     async def over(self, path: str) -> Sequence[Transfer]:
-        above = list(lineage(path))
-        taken = sa.and_(
-            among(transfers.c.source, above),
-            transfers.c.kind == TransferKind.MOVE.value,
-            transfers.c.stage != TransferStage.FAILED.value,
-        )
-        made = sa.and_(among(transfers.c.path, above), transfers.c.stage == TransferStage.COPYING.value)
-        rows = await self._conn.execute(sa.select(transfers).where(sa.or_(taken, made)))
+        rows = await self._conn.execute(_OVER, {"above": list(lineage(path))})
         return [transfer_of(row._asdict()) for row in rows]
 
     async def _one(self, *conditions: sa.ColumnElement[bool]) -> Transfer | None:
