@@ -17,7 +17,7 @@ from indigo_qos_gateway.api.negotiation import CAPABILITY, CONTAINER, OBJECT, Di
 from indigo_qos_gateway.api.schemas import CdmiCapability, CdmiContainer, CdmiDomain, CdmiObject, CdmiQueue
 from indigo_qos_gateway.application.capabilities import Capability
 from indigo_qos_gateway.application.documents import instant
-from indigo_qos_gateway.application.objects import View
+from indigo_qos_gateway.application.viewing import View
 from indigo_qos_gateway.domain.metadata import selected
 from indigo_qos_gateway.domain.paths import ORPHANS, ROOT, name, parent
 from indigo_qos_gateway.domain.selection import Selection, Span

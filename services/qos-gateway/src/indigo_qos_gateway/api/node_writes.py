@@ -19,9 +19,9 @@ from indigo_qos_gateway.api.node_reads import identity, queue_json
 from indigo_qos_gateway.api.schemas import CdmiEnqueue, CdmiObject, CdmiQueueWrite, CdmiWrite
 from indigo_qos_gateway.application.domains import check_owner
 from indigo_qos_gateway.application.nodes import add_node, change_queue, check_place, get_queue
-from indigo_qos_gateway.application.objects import domain_above
 from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.queues import dequeue, enqueue, transfer
+from indigo_qos_gateway.application.viewing import domain_above
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.node import (
     MOST_VALUE_BYTES,

@@ -13,7 +13,7 @@ from indigo_qos_gateway.api.cdmi_json import container_json, object_json, respon
 from indigo_qos_gateway.api.deps import Service, Target
 from indigo_qos_gateway.api.multipart import parts_response
 from indigo_qos_gateway.api.negotiation import CONTAINER, OBJECT, Dialect
-from indigo_qos_gateway.application.objects import View
+from indigo_qos_gateway.application.viewing import View
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.selection import Selection, Span
 from indigo_qos_gateway.domain.storage import ObjectType, Status

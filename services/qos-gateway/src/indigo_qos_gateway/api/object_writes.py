@@ -21,8 +21,9 @@ from indigo_qos_gateway.api.node_writes import put_reference
 from indigo_qos_gateway.api.schemas import CdmiWrite
 from indigo_qos_gateway.application.copying import transfer
 from indigo_qos_gateway.application.domains import check_owner
-from indigo_qos_gateway.application.objects import OCTETS, Change, View
+from indigo_qos_gateway.application.objects import Change
 from indigo_qos_gateway.application.serializing import deserialize, read_serialized, serialize
+from indigo_qos_gateway.application.viewing import OCTETS, View
 from indigo_qos_gateway.domain.errors import CapabilitiesNotFound, ObjectNotFound, UnknownClass
 from indigo_qos_gateway.domain.paths import ORPHANS, check_name_is_free, parent
 from indigo_qos_gateway.domain.ranges import parse_content_range

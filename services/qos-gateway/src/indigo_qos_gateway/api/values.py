@@ -21,7 +21,7 @@ from starlette.responses import StreamingResponse
 
 from indigo_qos_gateway.api.negotiation import Dialect
 from indigo_qos_gateway.api.schemas import UNSUPPORTED, MimeType
-from indigo_qos_gateway.application.objects import OCTETS, Gateway, View
+from indigo_qos_gateway.application.viewing import OCTETS, Tree, View
 from indigo_qos_gateway.domain.ranges import Unsatisfiable, parse_range
 from indigo_qos_gateway.domain.selection import Span
 
@@ -35,7 +35,7 @@ _UTF8 = re.compile(r"charset\s*=\s*\"?utf-8", re.IGNORECASE)
 _SANDBOX = "default-src 'none'; sandbox"
 
 
-async def bytes_response(gateway: Gateway, view: View, request: Request, dialect: Dialect) -> Response:
+async def bytes_response(gateway: Tree, view: View, request: Request, dialect: Dialect) -> Response:
     """The plain bytes, or the range of them asked for: 200, 206 or 416."""
     size, checksum = view.status.size, view.stored.sha256
     headers = {"accept-ranges": "bytes", "content-security-policy": _SANDBOX, **dialect.headers}
@@ -69,7 +69,7 @@ def check_complete(view: View) -> None:
         raise Conflict(f"{view.status.path} is not complete: its last part was not sent (X-CDMI-Partial)")
 
 
-async def value_of(gateway: Gateway, view: View, span: Span | None) -> tuple[bytes, Span | None]:
+async def value_of(gateway: Tree, view: View, span: Span | None) -> tuple[bytes, Span | None]:
     """The bytes for a JSON answer, and the part of the range there is.
 
     Raises ``BadRequest`` when they are too many, ``Offline`` when on tape.

@@ -16,7 +16,7 @@ from indigo_qos_gateway.domain.expressions import Attributes
 from indigo_qos_gateway.domain.paths import lineage
 from indigo_qos_gateway.domain.rules import Facts, Lifetime, Rules
 from indigo_qos_gateway.domain.storage import ObjectType, StorageClass
-from indigo_qos_gateway.domain.wishes import NAMES, PLACEMENT, Wishes, read_wishes
+from indigo_qos_gateway.domain.wishes import NAMES, PLACEMENT, Wishes, read_lifetime
 
 _DISK_MS = 1000.0
 """A class that answers sooner is taken to be on disk, unless the operator says otherwise."""
@@ -73,7 +73,7 @@ class Chooser:
         if wishes.lifetime is not None or storage_class is None:
             return wishes.lifetime
         said = self.rules.lifetimes.get(storage_class.name)
-        return said or read_wishes(_lifetime_of(storage_class)).lifetime
+        return said or read_lifetime(storage_class.metadata)
 
     def class_at(self, path: str, name: str) -> StorageClass | None:
         """The class for data objects with this name where ``path`` is."""
@@ -117,7 +117,3 @@ def _known(storage_class: StorageClass) -> dict[str, frozenset[str]]:
     if placed:
         known["country"] = known["geo"] = frozenset([placed] if isinstance(placed, str) else placed)
     return known
-
-
-def _lifetime_of(storage_class: StorageClass) -> dict[str, Any]:
-    return {name: value for name, value in storage_class.metadata.items() if "capability_lifetime" in name}

@@ -23,14 +23,14 @@ from indigo_kernel.db.jobs import Later
 from indigo_kernel.db.uow import Job
 from indigo_kernel.ids import new_id
 from indigo_kernel.problems import BadRequest, Conflict, DomainError, Forbidden
-from sqlalchemy.exc import SQLAlchemyError
 
 from indigo_qos_gateway.application.documents import document
 from indigo_qos_gateway.application.lifetimes import LIFETIMES
 from indigo_qos_gateway.application.notifying import note
-from indigo_qos_gateway.application.objects import TRANSFERS, Change, Gateway, View
+from indigo_qos_gateway.application.objects import TRANSFERS, Change, Gateway
 from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.transitions import moving
+from indigo_qos_gateway.application.viewing import View
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
 from indigo_qos_gateway.domain.notification import COPIED, RENAMED
 from indigo_qos_gateway.domain.paths import below, join
@@ -238,7 +238,7 @@ async def _at_it(gateway: Gateway, transfer: Transfer) -> AsyncIterator[None]:
             try:
                 async with gateway.work() as work:
                     await work.put_off(JOB, [transfer.id], work.now + _TAKE_OVER)
-            except (OSError, SQLAlchemyError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, there is time to say so again
                 log.warning("transfer.not_put_off", transfer=transfer.id, error=str(error))
 
     saying = asyncio.create_task(say())

@@ -18,8 +18,8 @@ from indigo_kernel.db.uow import Job
 
 from indigo_qos_gateway.application.documents import document
 from indigo_qos_gateway.application.notifying import QueueLimits, push
-from indigo_qos_gateway.application.objects import Gateway, View
 from indigo_qos_gateway.application.ports import Work
+from indigo_qos_gateway.application.viewing import Tree, View
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.node import Node, Value
 from indigo_qos_gateway.domain.notification import CURRENT, RESULTS, SCOPE, searches
@@ -44,7 +44,7 @@ async def start_query(work: Work, queue: Node) -> None:
 class Searcher:
     """Carries out the jobs."""
 
-    def __init__(self, gateway: Gateway, limits: QueueLimits) -> None:
+    def __init__(self, gateway: Tree, limits: QueueLimits) -> None:
         self._gateway = gateway
         self._limits = limits
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from indigo_contracts.envelope import Actor
 from indigo_kernel.problems import BadRequest, Conflict
 
-from indigo_qos_gateway.application.objects import Change, Gateway, View
+from indigo_qos_gateway.application.objects import Change, Gateway
+from indigo_qos_gateway.application.viewing import View
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.paths import join, name
 from indigo_qos_gateway.domain.serialized import MOST_BYTES, MOST_DEPTH, MOST_ENTRIES, Serialized, written_form

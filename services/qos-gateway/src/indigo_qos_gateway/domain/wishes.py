@@ -94,8 +94,25 @@ def read_wishes(metadata: Mapping[str, Any]) -> Wishes:
         places=_places(metadata.get(PLACEMENT)),
         expression=_expression(metadata.get(EXPRESSION)),
         policy=_text(POLICY, metadata.get(POLICY)),
-        lifetime=_lifetime(metadata),
+        lifetime=read_lifetime(metadata),
     )
+
+
+def read_lifetime(metadata: Mapping[str, Any]) -> Lifetime | None:
+    """How long an object shall stay where it is, and what comes then. Raises ``BadRequest``."""
+    duration, action = _text(LIFETIME, metadata.get(LIFETIME)), _text(ACTION, metadata.get(ACTION))
+    if duration is None and action is None:
+        return None
+    if duration is None or action is None:
+        raise _bad(LIFETIME if duration is None else ACTION, f"is needed: {LIFETIME} and {ACTION} go together")
+    try:
+        read = Duration.parse(duration)
+    except ValueError as error:
+        raise _bad(LIFETIME, str(error)) from None
+    try:
+        return Lifetime(read, parse_action(action))
+    except ValueError as error:
+        raise _bad(ACTION, str(error)) from None
 
 
 def parse_action(text: str) -> str | None:
@@ -128,22 +145,6 @@ def _expression(value: Any) -> Expression | None:
         return parse_expression(text)
     except ExpressionError as error:
         raise _bad(EXPRESSION, str(error)) from None
-
-
-def _lifetime(metadata: Mapping[str, Any]) -> Lifetime | None:
-    duration, action = _text(LIFETIME, metadata.get(LIFETIME)), _text(ACTION, metadata.get(ACTION))
-    if duration is None and action is None:
-        return None
-    if duration is None or action is None:
-        raise _bad(LIFETIME if duration is None else ACTION, f"is needed: {LIFETIME} and {ACTION} go together")
-    try:
-        read = Duration.parse(duration)
-    except ValueError as error:
-        raise _bad(LIFETIME, str(error)) from None
-    try:
-        return Lifetime(read, parse_action(action))
-    except ValueError as error:
-        raise _bad(ACTION, str(error)) from None
 
 
 def _text(name: str, value: Any) -> str | None:
