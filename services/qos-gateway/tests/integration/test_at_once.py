@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from indigo_kernel.problems import Unavailable
 from indigo_qos_gateway.adapters.db.objects import SqlObjects
 from indigo_qos_gateway.adapters.db.uow import GatewayWork
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
@@ -203,3 +204,62 @@ async def test_bytes_are_not_replaced_when_a_hold_comes_while_they_do(qos):
     go_on.set()
     assert (await storing).status_code == 403
     assert await value(qos, "/f") == b"old"
+
+
+async def test_nothing_is_put_on_hold_or_stored_where_something_is_removed(qos, monkeypatch):
+    await qos.store("/box/f", b"old")
+    gate = Gate(monkeypatch, PosixBackend, "delete", lambda path: path == "/box")
+    async with gate.holding(qos.http.delete("/box/", headers=qos.auth())) as removed:
+        assert (await put(qos, "/box/f", metadata={"cdmi_hold_id": ["case 7"]})).status_code == 409
+        assert (await put(qos, "/box/new", value="x")).status_code == 409
+        assert (await put(qos, "/moved/", "container", move="/box/")).status_code == 409
+        assert (await qos.http.delete("/box/f", headers=qos.auth())).status_code == 409
+        assert (await put(qos, "/other", value="x")).status_code == 201
+    assert removed.result().status_code == 204
+    assert [row.path for row in await qos.rows("SELECT path FROM objects WHERE path LIKE '/box%'")] == []
+    for table in ("transfers", "jobs"):
+        assert await qos.rows(f"SELECT * FROM {table}") == []
+    await qos.store("/box/f", b"new")
+
+
+async def test_a_removal_that_comes_after_a_hold_sees_it(qos, monkeypatch):
+    await qos.store("/f", b"old")
+    gate = Gate(monkeypatch, SqlObjects, "save", lambda stored: "cdmi_hold_id" in stored.metadata)
+    async with gate.holding(put(qos, "/f", metadata={"cdmi_hold_id": ["case 7"]})) as held:
+        removing = asyncio.create_task(qos.http.delete("/f", headers=qos.auth()))
+
+        async def waits():
+            return removing.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
+
+        await until(waits)
+    assert (held.result().status_code, (await removing).status_code) == (204, 403)
+    assert await value(qos, "/f") == b"old"
+
+
+async def test_what_nobody_waits_for_any_more_is_removed_all_the_same(qos, monkeypatch):
+    await qos.store("/box/f", b"old")
+    gate = Gate(monkeypatch, PosixBackend, "delete", lambda path: path == "/box")
+    gone = asyncio.create_task(qos.http.delete("/box/", headers=qos.auth()))
+    await gate.reached.wait()
+    gone.cancel()
+    await asyncio.wait([gone])
+    assert (await qos.http.get("/box/f")).status_code == 200
+    qos.clock.advance(timedelta(minutes=2))
+    await qos.work_off()
+    assert (await qos.http.get("/box")).status_code == 404
+    for table in ("transfers", "jobs"):
+        assert await qos.rows(f"SELECT * FROM {table}") == []
+
+
+async def test_what_a_storage_cannot_remove_stays_as_it_was(qos, monkeypatch):
+    await qos.store("/f", b"old")
+
+    async def refuse(self, path):
+        raise Unavailable("not now")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PosixBackend, "delete", refuse)
+        assert (await qos.http.delete("/f", headers=qos.auth())).status_code == 503
+    assert await value(qos, "/f") == b"old"
+    assert (await put(qos, "/f", metadata={"colour": "blue"})).status_code == 204
+    assert await qos.rows("SELECT * FROM jobs") == []

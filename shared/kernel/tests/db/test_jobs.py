@@ -277,3 +277,27 @@ async def test_what_waits_is_brought_forward_in_its_order(database: Database) ->
         "x/rest": began + timedelta(hours=1),
         **{key: now + timedelta(seconds=seconds) for key, seconds in turns.items()},
     }
+
+
+async def test_a_job_that_is_called_off_runs_no_more_unless_it_runs_already(database: Database) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handle(job: Job) -> None:
+        started.set()
+        await go_on.wait()
+
+    async with UnitOfWork(database) as uow:
+        await uow.enqueue("work", "waits", {}, run_at=uow.now + timedelta(hours=1))
+        await uow.enqueue("work", "runs", {})
+    async with running(Worker(database, "work", handle)):
+        await asyncio.wait_for(started.wait(), 5)
+        async with UnitOfWork(database) as uow:
+            await uow.call_off("work", "waits")
+            await uow.call_off("work", "runs")
+        assert [row.key for row in await jobs(database)] == ["runs"]
+        go_on.set()
+
+        async def done() -> bool:
+            return not await jobs(database)
+
+        await until(done)

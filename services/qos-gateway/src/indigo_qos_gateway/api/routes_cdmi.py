@@ -34,6 +34,7 @@ from indigo_qos_gateway.api.routes_capabilities import capability_response
 from indigo_qos_gateway.api.routes_domains import domain_by_id
 from indigo_qos_gateway.application.capabilities import capabilities
 from indigo_qos_gateway.application.nodes import find_node, remove_node
+from indigo_qos_gateway.application.removing import delete
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.node import Node, NodeKind
 from indigo_qos_gateway.domain.paths import ORPHANS, check_name_is_free, join
@@ -219,7 +220,7 @@ async def delete_object(request: Request, here: Here, who: Who, about: About) ->
     elif status is None:
         raise ObjectNotFound(path)
     else:
-        await here.gateway.delete(path, who.actor)
+        await delete(here.gateway, path, who.actor)
     return Response(status_code=204, headers=dialect.headers)
 
 

@@ -32,7 +32,7 @@ from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.transitions import moving
 from indigo_qos_gateway.application.viewing import View
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
-from indigo_qos_gateway.domain.notification import COPIED, RENAMED
+from indigo_qos_gateway.domain.notification import COPIED, DELETED, RENAMED
 from indigo_qos_gateway.domain.paths import below, join
 from indigo_qos_gateway.domain.retention import check_untouched
 from indigo_qos_gateway.domain.storage import ObjectType, Status
@@ -45,7 +45,7 @@ JOB = "transfer"
 AT_ONCE = 50
 """Objects and containers that are copied inside of a request; a worker copies what is more."""
 
-_TAKE_OVER = timedelta(minutes=1)
+TAKE_OVER = timedelta(minutes=1)
 """After this a worker takes over a short one, unless the process that began it says that it is at it."""
 
 _AT_IT = 20.0
@@ -89,11 +89,11 @@ async def transfer(
         await _check_free(work, gateway, new)
         await work.transfers.forget(path)
         await work.transfers.add(new)
-        run_at = work.now + _TAKE_OVER if short else work.now
+        run_at = work.now + TAKE_OVER if short else work.now
         await work.enqueue(JOB, new.id, {"transfer_id": new.id}, run_at=run_at)
     if short:
         try:
-            async with _at_it(gateway, new):
+            async with at_it(gateway, new):
                 await Transfers(gateway).run(new)
         except Later as later:  # everything is at its new place, and a worker goes on
             log.warning("transfer.source_left", source=source, error=str(later))
@@ -118,7 +118,7 @@ class Transfers:
         try:
             await self.run(found)
         except Busy as busy:
-            raise Later(_TAKE_OVER, str(busy)) from busy
+            raise Later(TAKE_OVER, str(busy)) from busy
         except (BadRequest, Forbidden, Conflict, ObjectNotFound) as error:
             await _give_up(self.gateway, found.id, error.detail)
 
@@ -138,7 +138,7 @@ class Transfers:
                 raise
             if not await self._switch(transfer):
                 return
-        if transfer.kind is TransferKind.MOVE:
+        if transfer.kind is not TransferKind.COPY:
             await self._remove_source(transfer)
 
     async def _remove_source(self, transfer: Transfer) -> None:
@@ -151,9 +151,9 @@ class Transfers:
                 await mount.backend.delete(mount.inner(transfer.source))
         except Exception as error:
             # It takes no harm by waiting, and were it given up, nobody could use the path again.
-            raise Later(_TAKE_OVER, str(error) or repr(error)) from error
+            raise Later(TAKE_OVER, str(error) or repr(error)) from error
         async with self.gateway.work() as work:
-            await work.transfers.remove(transfer.id)
+            await removed(work, transfer)
 
     async def _copy(self, transfer: Transfer) -> None:
         actor = Actor(iss=transfer.actor[0], sub=transfer.actor[1]) if transfer.actor else None
@@ -228,8 +228,24 @@ class Transfers:
         return True
 
 
+async def removed(work: Work, transfer: Transfer) -> None:
+    """Of a move or a removal, the source is gone: forget it."""
+    if await work.transfers.get(transfer.id, for_update=True) is None:
+        return  # somebody else said so
+    await work.transfers.remove(transfer.id)
+    await work.call_off(JOB, transfer.id)
+    if transfer.kind is TransferKind.DELETE:
+        path = transfer.source
+        gone = await work.objects.find(path)
+        await work.objects.forget(path)
+        await work.nodes.forget(path)
+        await work.transfers.forget(path)
+        actor = Actor(iss=transfer.actor[0], sub=transfer.actor[1]) if transfer.actor else None
+        await note(work, DELETED, path, actor, document(gone, None) if gone else {})
+
+
 @contextlib.asynccontextmanager
-async def _at_it(gateway: Gateway, transfer: Transfer) -> AsyncIterator[None]:
+async def at_it(gateway: Gateway, transfer: Transfer) -> AsyncIterator[None]:
     """No worker takes it over while the block runs, however long that is."""
 
     async def say() -> None:
@@ -237,7 +253,7 @@ async def _at_it(gateway: Gateway, transfer: Transfer) -> AsyncIterator[None]:
             await asyncio.sleep(_AT_IT)
             try:
                 async with gateway.work() as work:
-                    await work.put_off(JOB, [transfer.id], work.now + _TAKE_OVER)
+                    await work.put_off(JOB, [transfer.id], work.now + TAKE_OVER)
             except Exception as error:  # noqa: BLE001 - whatever it is, there is time to say so again
                 log.warning("transfer.not_put_off", transfer=transfer.id, error=str(error))
 

@@ -19,7 +19,7 @@ from indigo_qos_gateway.application.transitions import moving, request_transitio
 from indigo_qos_gateway.application.viewing import Tree, View
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, UnknownClass
 from indigo_qos_gateway.domain.metadata import updated
-from indigo_qos_gateway.domain.notification import CREATED, DELETED, MODIFIED
+from indigo_qos_gateway.domain.notification import CREATED, MODIFIED
 from indigo_qos_gateway.domain.paths import parent
 from indigo_qos_gateway.domain.retention import check_untouched, check_update
 from indigo_qos_gateway.domain.selection import Span
@@ -121,31 +121,6 @@ class Gateway(Tree):
             view = await self._noted(work, await self._view(work, status, ()), before, actor)
         await self._check_still_there(path, seen, view.parent_id if before is None else view.stored.object_id)
         return view
-
-    async def delete(self, path: str, actor: Actor | None) -> None:
-        """Remove an object, or a container with everything in it. Raises ``ObjectNotFound`` or ``Busy``.
-
-        Where a back-end is mounted it is ``Conflict``.
-        """
-        mount = self.mounts.at(path)
-        if mount.prefix == path:
-            raise Conflict(f"A back-end is mounted at {path}; only what is in it can be removed")
-        async with self.work() as work:
-            if (
-                await moving(work, mount, path)
-                or await work.transfers.taking(path)
-                or await work.transfers.making(path)
-            ):
-                raise Busy(path)
-            for each in await work.objects.retained(path):
-                check_untouched(each.path, each.metadata, work.now)
-            gone = await work.objects.find(path)
-        await mount.backend.delete(mount.inner(path))
-        async with self.work() as work:
-            await work.objects.forget(path)
-            await work.nodes.forget(path)
-            await work.transfers.forget(path)
-            await note(work, DELETED, path, actor, document(gone, None) if gone else {})
 
     async def change_class(self, path: str, target: str, actor: Actor | None, work: Work) -> Transition | None:
         """Have an object or a container brought to a class; see ``request_transition``."""

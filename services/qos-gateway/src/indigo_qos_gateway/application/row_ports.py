@@ -24,7 +24,7 @@ from indigo_qos_gateway.domain.transition import Transition
 
 
 class Transfers(Protocol):
-    """Copies and moves under way, and those that failed."""
+    """Copies, moves and removals under way, and those that failed."""
 
     async def get(self, transfer_id: str, *, for_update: bool = False) -> Transfer | None: ...
 
@@ -39,7 +39,7 @@ class Transfers(Protocol):
         ...
 
     async def taking(self, path: str) -> Transfer | None:
-        """A move that takes away what is at the path, in it, or what it is in."""
+        """A move or a removal that takes away what is at the path, in it, or what it is in."""
         ...
 
     async def making(self, path: str) -> Transfer | None:

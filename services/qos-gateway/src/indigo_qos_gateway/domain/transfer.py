@@ -1,7 +1,8 @@
-"""A copy or a move of an object or a container inside the tree, from the request to its end.
+"""A copy, a move or a removal of an object or a container, from the request to its end.
 
-COPYING → COPIED → what is left of the source is removed → over. A copy ends with COPYING. What failed is kept
-until its target is removed, so that the target can tell why it is not complete (CDMI 1.1.1, clause 9.3).
+COPYING → COPIED → what is left of the source is removed → over. A copy ends with COPYING, a removal begins with
+COPIED. What failed is kept until its target is removed, so that the target can tell why it is not complete
+(CDMI 1.1.1, clause 9.3).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 class TransferKind(StrEnum):
     COPY = "copy"
     MOVE = "move"
+    DELETE = "delete"
 
 
 class TransferStage(StrEnum):
@@ -22,7 +24,10 @@ class TransferStage(StrEnum):
     """Objects come one by one; the source is untouched."""
 
     COPIED = "copied"
-    """Of a move: everything is at the target, with the identities of the source, which is nobody's any more."""
+    """Of a move: everything is at the target, with the identities of the source, which is nobody's any more.
+
+    Of a removal: it was checked that it may go.
+    """
 
     FAILED = "failed"
     """It was given up; the source is untouched, and the target has what had come until then."""

@@ -49,6 +49,7 @@ _BRING_FORWARD = sa.text(
     " UPDATE jobs SET run_at = CAST(:now AS timestamptz) + turns.turn * CAST(:each AS interval)"
     " FROM turns WHERE jobs.id = turns.id"
 )
+_CALL_OFF = sa.text("DELETE FROM jobs WHERE kind = :kind AND key = :key AND lease_token IS NULL")
 _LOCK_JOB = sa.text("SELECT revision FROM jobs WHERE id = :id AND lease_token = :token FOR UPDATE")
 _DELETE_JOB = sa.text("DELETE FROM jobs WHERE id = :id")
 _RELEASE_JOB = sa.text("UPDATE jobs SET lease_token = NULL, lease_until = NULL, attempts = 0 WHERE id = :id")
@@ -181,6 +182,10 @@ class UnitOfWork:
         parameters = {"kind": kind, "beginnings": list(beginnings), "now": self.now, "each": each}
         await self.conn.execute(_BRING_FORWARD, parameters)
         self._jobs_waiting = True
+
+    async def call_off(self, kind: str, key: str) -> None:
+        """Remove a job, unless it runs just now: it then finds nothing to do."""
+        await self.conn.execute(_CALL_OFF, {"kind": kind, "key": key})
 
     async def finish(self, job: Job) -> None:
         """Remove a job in the transaction of its effect. Raises ``LeaseLost`` when another worker has it now."""

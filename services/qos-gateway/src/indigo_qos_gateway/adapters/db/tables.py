@@ -145,7 +145,7 @@ transfers = sa.Table(
     "transfers",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False, comment="copy or move"),
+    sa.Column("kind", sa.Text, nullable=False, comment="copy, move or delete"),
     sa.Column("source", Path, nullable=False),
     sa.Column("path", Path, nullable=False, unique=True),
     sa.Column("wish", JSONB, nullable=False, comment="what the request said of the new object"),

@@ -19,7 +19,7 @@ _OVER = sa.select(transfers).where(
     sa.or_(
         sa.and_(
             transfers.c.source == _ABOVE,
-            transfers.c.kind == TransferKind.MOVE.value,
+            transfers.c.kind != TransferKind.COPY.value,
             transfers.c.stage != TransferStage.FAILED.value,
         ),
         sa.and_(transfers.c.path == _ABOVE, transfers.c.stage == TransferStage.COPYING.value),
@@ -60,7 +60,7 @@ class SqlTransfers:
         above = list(lineage(path))
         return await self._one(
             sa.or_(among(transfers.c.source, above), at_or_below(transfers.c.source, path)),
-            transfers.c.kind == TransferKind.MOVE.value,
+            transfers.c.kind != TransferKind.COPY.value,
             transfers.c.stage != TransferStage.FAILED.value,
         )
 
