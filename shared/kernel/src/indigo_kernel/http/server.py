@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import gc
 import socket
@@ -33,6 +34,7 @@ def started() -> None:
     """
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # else libraries in C complain that what they made is still there
 
 
 class _Server(uvicorn.Server):
