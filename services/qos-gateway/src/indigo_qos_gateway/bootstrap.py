@@ -136,13 +136,14 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
         receives=[*consumers, *told],
         events=known if access.open else require(Scope.OPERATOR),
     )
+    # Behind the limits, the log and HEAD, before FastAPI.
     api.user_middleware.append(Middleware(QuickReads, own_names=OWN_NAMES))
     describe(api.openapi())
     chooser = Chooser(mounts, rules)
     timers = Timers(work, chooser)
     reader = Reader(platform.engine)
     gateway = Gateway(
-        work, mounts, settings.cdmi_enterprise_number, chooser, timers, SqlViews(reader, mounts.lineage)
+        work, mounts, settings.cdmi_enterprise_number, chooser, SqlViews(reader, mounts.lineage), timers
     )
     transfers = copying.Transfers(gateway)
     queue_limits = QueueLimits(settings.queue_values, settings.queue_bytes)

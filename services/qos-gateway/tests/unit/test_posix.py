@@ -175,7 +175,7 @@ async def test_the_hidden_directory_is_not_part_of_the_tree(tmp_path):
     with pytest.raises(BadRequest):
         await backend.status("/.indigo")
     with pytest.raises(BadRequest):
-        await backend.write("/.indigo/work/x", chunked(b"x"))
+        await backend.write("/.indigo/x", chunked(b"x"))
     assert (await backend.write("/box/.indigo", chunked(b"x"))).size == 1
 
 

@@ -67,8 +67,6 @@ async def transfer(
     source = status.path
     if below(path, source):
         raise Conflict(f"{path} is in {source}")
-    if kind is TransferKind.MOVE and gateway.mounts.at(source).prefix == source:
-        raise Conflict(f"A back-end is mounted at {source}; that cannot be moved")
     total = await _count(gateway, status, AT_ONCE)
     short = total <= AT_ONCE
     new = Transfer(
@@ -77,16 +75,16 @@ async def transfer(
         source=source,
         path=path,
         wish=_wish(change),
-        actor=(actor.iss, actor.sub) if actor else None,
+        actor=actor,
         total=total if short else 0,  # the worker counts the rest
     )
     if not short:
         async with gateway.work() as work:
-            await _check_free(work, gateway, new)
+            await check_free(work, gateway, new)
         await gateway.put_container(path, await _given(gateway, source, change), None, actor)
     async with gateway.work() as work:
         await work.alone(TRANSFERS)
-        await _check_free(work, gateway, new)
+        await check_free(work, gateway, new)
         await work.transfers.forget(path)
         await work.transfers.add(new)
         run_at = work.now + TAKE_OVER if short else work.now
@@ -156,7 +154,6 @@ class Transfers:
             await removed(work, transfer)
 
     async def _copy(self, transfer: Transfer) -> None:
-        actor = Actor(iss=transfer.actor[0], sub=transfer.actor[1]) if transfer.actor else None
         status = await self.gateway.exists(transfer.source)
         if status is None:
             raise ObjectNotFound(transfer.source)
@@ -168,7 +165,7 @@ class Transfers:
         async for each in _tree(self.gateway, status):
             path = transfer.path + each.path.removeprefix(transfer.source)
             change = wished if each.path == transfer.source else plain
-            await self._one(each, path, change, actor)
+            await self._one(each, path, change, transfer.actor)
             done += 1
             if time.monotonic() - noted >= _LOOK:
                 noted = time.monotonic()
@@ -210,20 +207,19 @@ class Transfers:
         """Everything is there: tell it, and of a move give it the identities. False when somebody else did."""
         copied = transfer.kind is TransferKind.COPY
         view = await self.gateway.view(transfer.path, listing=False) if copied else None
-        actor = Actor(iss=transfer.actor[0], sub=transfer.actor[1]) if transfer.actor else None
         async with self.gateway.work() as work:
             current = await work.transfers.get(transfer.id, for_update=True)
             if current is None or current.stage is not TransferStage.COPYING:
                 return False
             if view is not None:
-                await note(work, COPIED, transfer.path, actor, document(view.stored, view.status))
-                await work.transfers.remove(transfer.id)
+                await note(work, COPIED, transfer.path, transfer.actor, document(view.stored, view.status))
+                await end(work, transfer)
             else:
                 await work.objects.rename(transfer.source, transfer.path, transfer.wish["domain"])
                 if await work.timers.hasten(transfer.path, work.now):  # they were set as of something new
                     await work.enqueue(LIFETIMES, "all", {})
                 await work.nodes.rename(transfer.source, transfer.path)
-                await note(work, RENAMED, transfer.path, actor, cdmi_source=transfer.source)
+                await note(work, RENAMED, transfer.path, transfer.actor, cdmi_source=transfer.source)
                 await work.transfers.save(replace(current, stage=TransferStage.COPIED, done=current.total))
         return True
 
@@ -232,16 +228,20 @@ async def removed(work: Work, transfer: Transfer) -> None:
     """Of a move or a removal, the source is gone: forget it."""
     if await work.transfers.get(transfer.id, for_update=True) is None:
         return  # somebody else said so
-    await work.transfers.remove(transfer.id)
-    await work.call_off(JOB, transfer.id)
+    await end(work, transfer)
     if transfer.kind is TransferKind.DELETE:
         path = transfer.source
         gone = await work.objects.find(path)
         await work.objects.forget(path)
         await work.nodes.forget(path)
         await work.transfers.forget(path)
-        actor = Actor(iss=transfer.actor[0], sub=transfer.actor[1]) if transfer.actor else None
-        await note(work, DELETED, path, actor, document(gone, None) if gone else {})
+        await note(work, DELETED, path, transfer.actor, document(gone, None) if gone else {})
+
+
+async def end(work: Work, transfer: Transfer) -> None:
+    """It is over: nobody has to look at it any more."""
+    await work.transfers.remove(transfer.id)
+    await work.call_off(JOB, transfer.id)
 
 
 @contextlib.asynccontextmanager
@@ -271,13 +271,19 @@ async def _give_up(gateway: Gateway, transfer_id: str, error: str) -> None:
             await work.transfers.save(replace(current, stage=TransferStage.FAILED, error=error[:500]))
 
 
-async def _check_free(work: Work, gateway: Gateway, new: Transfer) -> None:
-    """Raise ``Busy`` while others work on the paths, of a move ``Forbidden`` for what is retained."""
+async def check_free(work: Work, gateway: Gateway, new: Transfer) -> None:
+    """Raise ``Busy`` while others work on the paths.
+
+    Of a move or a removal ``Forbidden`` for what is retained, and ``Conflict`` where a back-end is mounted.
+    """
     transfers, source, path = work.transfers, new.source, new.path
+    mount = gateway.mounts.at(source)
+    if new.kind is not TransferKind.COPY and mount.prefix == source:
+        raise Conflict(f"A back-end is mounted at {source}; only what is in it can be moved or removed")
     if await transfers.taking(source) or await transfers.taking(path) or await transfers.making(path):
         raise Busy(source)
-    if new.kind is TransferKind.MOVE:
-        if await transfers.making(source) or await moving(work, gateway.mounts.at(source), source):
+    if new.kind is not TransferKind.COPY:
+        if await transfers.making(source) or await moving(work, mount, source):
             raise Busy(source)
         for each in await work.objects.retained(source):
             check_untouched(each.path, each.metadata, work.now)

@@ -11,7 +11,7 @@ from indigo_kernel.problems import BadRequest, Conflict
 
 from indigo_qos_gateway.application.choosing import effective, inherited
 from indigo_qos_gateway.application.documents import document
-from indigo_qos_gateway.application.lifetimes import Placed
+from indigo_qos_gateway.application.lifetimes import Placed, Timers
 from indigo_qos_gateway.application.notifying import note
 from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.row_ports import StoredObject
@@ -59,6 +59,8 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Gateway(Tree):
     """The tree of objects, to be looked at and changed."""
+
+    timers: Timers
 
     async def put_object(self, path: str, change: Change, before: Status | None, actor: Actor | None) -> View:
         """Create a data object, or change the one that was found there ``before``.

@@ -10,7 +10,6 @@ from indigo_kernel.ids import uuid7
 
 from indigo_qos_gateway.application.choosing import Chooser
 from indigo_qos_gateway.application.documents import document
-from indigo_qos_gateway.application.lifetimes import Timers
 from indigo_qos_gateway.application.mounts import MountTable
 from indigo_qos_gateway.application.ports import NewWork, Work
 from indigo_qos_gateway.application.row_ports import StoredObject, Views
@@ -55,7 +54,6 @@ class Tree:
     mounts: MountTable
     enterprise: int
     chooser: Chooser
-    timers: Timers
     views: Views
 
     async def view(self, path: str, *, listing: bool | Span = True) -> View:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from indigo_contracts.envelope import Actor
+
 
 class TransferKind(StrEnum):
     COPY = "copy"
@@ -35,7 +37,7 @@ class TransferStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """``wish`` is what the request said of the new object or container; ``actor`` are issuer and subject.
+    """``wish`` is what the request said of the new object or container; ``actor`` is who asked.
 
     ``done`` of ``total`` objects and containers are there.
     """
@@ -45,7 +47,7 @@ class Transfer:
     source: str
     path: str
     wish: Mapping[str, Any]
-    actor: tuple[str, str] | None
+    actor: Actor | None
     total: int
     done: int = 0
     stage: TransferStage = TransferStage.COPYING

@@ -5,12 +5,23 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 TRUSTED_FOR = 5.0
 """Seconds a connection that came back in order is taken to be alive without asking the server."""
+
+
+LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InternalClientError,  # what a connection says whose end has just arrived
+)
+"""What asyncpg raises, used without SQLAlchemy, when a connection is no more."""
 
 
 class DatabaseAway(ConnectionError):

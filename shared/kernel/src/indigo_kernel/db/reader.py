@@ -16,15 +16,7 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from indigo_kernel.db.engine import DatabaseAway, reading
-
-_LOST = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InternalClientError,  # what a connection says whose end has just arrived
-)
+from indigo_kernel.db.engine import LOST, DatabaseAway, reading
 
 
 class Reader:
@@ -61,9 +53,9 @@ class Reader:
             rows: Sequence[asyncpg.Record] = await driver.fetch(statement, *arguments)
         except BaseException as error:
             # A statement that was cut off may still be under way on it: nobody else shall have it.
-            with contextlib.suppress(*_LOST, SQLAlchemyError):
+            with contextlib.suppress(*LOST, SQLAlchemyError):
                 await asyncio.shield(_discard(conn))
-            if isinstance(error, _LOST):
+            if isinstance(error, LOST):
                 raise DatabaseAway(f"PostgreSQL was lost: {error}") from error
             raise
         if self._kept is None:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
+from indigo_kernel.db.engine import LOST
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -32,14 +33,7 @@ _CHANNEL = "outbox"
 
 _ANSWER_SECONDS = 5.0
 _LOAD_SECONDS = 600.0
-_LOST = (
-    OSError,
-    SQLAlchemyError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what a query meets that begins while the driver hears of the end
-)
+_LOST = (*LOST, SQLAlchemyError, asyncpg.PostgresError)
 _UNESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 T = TypeVar("T")

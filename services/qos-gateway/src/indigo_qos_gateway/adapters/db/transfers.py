@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from indigo_contracts.envelope import Actor
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_qos_gateway.adapters.db.objects import among, at_or_below
@@ -88,7 +89,7 @@ def transfer_of(row: Mapping[str, Any]) -> Transfer:
         source=row["source"],
         path=row["path"],
         wish=row["wish"],
-        actor=tuple(row["actor"]) if row["actor"] else None,
+        actor=Actor(iss=row["actor"][0], sub=row["actor"][1]) if row["actor"] else None,
         total=row["total"],
         done=row["done"],
         stage=TransferStage(row["stage"]),
@@ -103,7 +104,7 @@ def _values(transfer: Transfer) -> dict[str, Any]:
         "source": transfer.source,
         "path": transfer.path,
         "wish": dict(transfer.wish),
-        "actor": list(transfer.actor) if transfer.actor else None,
+        "actor": [transfer.actor.iss, transfer.actor.sub] if transfer.actor else None,
         "total": transfer.total,
         "done": transfer.done,
         "stage": transfer.stage.value,
