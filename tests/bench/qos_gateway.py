@@ -25,6 +25,7 @@ from indigo_kernel.auth.tokens import TokenVerifier
 from indigo_kernel.bus.memory import MemoryBus
 from indigo_kernel.clock import SystemClock
 from indigo_kernel.db import migrate
+from indigo_kernel.http.server import started
 from indigo_kernel.logging import configure_logging
 from indigo_qos_gateway.bootstrap import MIGRATIONS, build
 from indigo_qos_gateway.settings import Settings
@@ -75,6 +76,7 @@ async def _gateway(place: Place) -> AsyncIterator[httpx.AsyncClient]:
     await migrate.upgrade(runtime.database.engine, MIGRATIONS)
     await runtime.start()
     await runtime.consume()
+    started()
     auth = {"authorization": f"Bearer {issuer.token('bench', ['qos:change'])}"}
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(runtime.api), base_url="http://127.0.0.1", headers=auth, timeout=600
