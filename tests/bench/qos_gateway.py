@@ -89,6 +89,7 @@ def _fill(directory: Path, count: int, data: bytes) -> None:
     directory.mkdir(parents=True)
     for number in range(count):
         (directory / f"f{number:06}").write_bytes(data)
+    os.sync()  # neither side writes what the other one left to be written
 
 
 async def _listing(place: Place) -> list[tuple[str, str]]:

@@ -64,7 +64,7 @@ class Many:
                 seen = await mount.backend.statuses([mount.inner(path) for path in there])
                 for path in there:
                     each = seen[mount.inner(path)]
-                    found[path] = replace(each, path=path) if isinstance(each, Status) else each
+                    found[path] = _named(each, path) if isinstance(each, Status) else each
             else:
                 found |= await ask_each(there, mount.status)
         return found
@@ -157,8 +157,14 @@ async def _polled(mount: Mount, handles: Mapping[str, str], patience: float, pat
     return Arrived(status, await mount.backend.digest(mount.inner(path)))
 
 
+def _named(status: Status, path: str) -> Status:
+    """The status with the path in the whole tree, which differs below a mount only."""
+    return status if status.path == path else replace(status, path=path)
+
+
 def _at(arrived: Arrived, path: str) -> Arrived:
-    return replace(arrived, status=replace(arrived.status, path=path))
+    status = _named(arrived.status, path)
+    return arrived if status is arrived.status else replace(arrived, status=status)
 
 
 async def ask_each(

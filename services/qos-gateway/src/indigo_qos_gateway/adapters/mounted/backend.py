@@ -13,8 +13,9 @@ from indigo_kernel.problems import Unavailable
 from indigo_qos_gateway.adapters.classes import UNKNOWN
 from indigo_qos_gateway.adapters.fixity import compared, sha256_of
 from indigo_qos_gateway.adapters.hsm.backend import Seen
-from indigo_qos_gateway.adapters.posix.attributes import SHA256
-from indigo_qos_gateway.adapters.posix.files import Files, is_directory, modified
+from indigo_qos_gateway.adapters.posix.attributes import CLASS, SHA256
+from indigo_qos_gateway.adapters.posix.files import Files, is_directory
+from indigo_qos_gateway.adapters.posix.seen import modified
 from indigo_qos_gateway.adapters.posix.tree import Tree
 from indigo_qos_gateway.adapters.steps import Steps
 from indigo_qos_gateway.adapters.threads import Threads
@@ -226,7 +227,7 @@ class MountedBackend:
         with self._tree.opened(path) as fd:
             info = os.fstat(fd)
             if is_directory(fd):
-                return info, self._files.container_class(fd) or self.landing_class, None
+                return info, self._tree.attributes.get(fd, CLASS) or self.landing_class, None
             mtime, _, sha256 = (self._tree.attributes.get(fd, SHA256) or "").partition(" ")
             return info, None, sha256 if sha256 and mtime == str(info.st_mtime_ns) else None
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import structlog
-from indigo_contracts.qos import Locality
 from indigo_kernel.problems import Unavailable
 
-from indigo_qos_gateway.adapters.classes import DISK_ONLY, Place, attributes, offered
+from indigo_qos_gateway.adapters.classes import DISK_ONLY, Place, offered
 from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.posix.attributes import ExtendedAttributes
 from indigo_qos_gateway.adapters.posix.drives import Drives, Stopped
-from indigo_qos_gateway.adapters.posix.files import Files, modified
+from indigo_qos_gateway.adapters.posix.files import Files
 from indigo_qos_gateway.adapters.posix.groups import Groups
-from indigo_qos_gateway.adapters.posix.seen import look
+from indigo_qos_gateway.adapters.posix.seen import look, status_of
+from indigo_qos_gateway.adapters.posix.small_files import Storage
 from indigo_qos_gateway.adapters.posix.tape import TapeTier, write_all
 from indigo_qos_gateway.adapters.posix.tiers import Tiers
 from indigo_qos_gateway.adapters.posix.tree import Tree
@@ -29,12 +27,10 @@ from indigo_qos_gateway.domain.storage import (
     BackendHealth,
     Child,
     Content,
-    ObjectType,
     Progress,
     Status,
     StepState,
     StorageClass,
-    container_status,
 )
 
 log = structlog.get_logger()
@@ -65,7 +61,7 @@ class PosixBackend:
         # Whole files are read here: nobody waits behind that to hear what an object is.
         self._reading = Threads(f"{name}-reading", most=_READ_AT_ONCE)
         self._files = Files(self._tree, self._check_readable, self._threads)
-        self._groups = Groups(self._tree, self._files, self._tiers, self._tiers.migrator, self._status_of)
+        self._groups = Groups(self._tree, self._files, self._tiers, self._tape, Storage(disk, tape, place))
         self._drives = Drives(concurrency, self._groups.bring)
         self._seen = Coalesced(self._look)
 
@@ -180,6 +176,7 @@ class PosixBackend:
 
     async def close(self) -> None:
         await self._drives.close()
+        await self._threads.change(self._groups.close)
         self._threads.close()
         self._reading.close()
 
@@ -198,28 +195,10 @@ class PosixBackend:
         for path in paths:
             try:
                 with self._tree.opened(path) as fd:
-                    found.append(self._status_of(path, fd))
+                    found.append(status_of(self._tree.attributes, self._place, path, fd))
             except Exception as error:  # noqa: BLE001 - told to who asked about this path
                 found.append(error)
         return found
-
-    def _status_of(self, path: str, fd: int) -> Status:
-        info = os.fstat(fd)
-        if stat.S_ISDIR(info.st_mode):
-            name = self._files.container_class(fd) or DISK_ONLY
-            return container_status(path, name, modified(info))
-        seen = look(self._tree.attributes, fd)
-        return Status(
-            path=path,
-            object_type=ObjectType.DATAOBJECT,
-            storage_class=seen.storage_class,
-            locality=seen.locality,
-            size=seen.size,
-            modified=modified(info),
-            sha256=seen.sha256,
-            recalling=seen.recalling,
-            provided={} if seen.locality is Locality.LOST else attributes(seen.storage_class, self._place),
-        )
 
     def _check_readable(self, path: str, fd: int) -> None:
         seen = look(self._tree.attributes, fd)

@@ -8,7 +8,6 @@ import os
 import stat
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -106,10 +105,6 @@ class Files:
             raise Conflict("The root is always there")
         await self._threads.change(self._delete, path)
 
-    def container_class(self, fd: int) -> str | None:
-        """The class noted for an open directory."""
-        return self._tree.attributes.get(fd, CLASS)
-
     def set_container_class(self, path: str, name: str) -> bool:
         """Note the class of a directory; False when it is a file. Raises ``ObjectNotFound``."""
         with self._tree.opened(path) as fd:
@@ -170,11 +165,6 @@ class Files:
 
 def is_directory(fd: int) -> bool:
     return stat.S_ISDIR(os.fstat(fd).st_mode)
-
-
-def modified(info: os.stat_result) -> datetime:
-    """When a file was written to, to the microsecond."""
-    return datetime.fromtimestamp(info.st_mtime_ns // 1000 / 1_000_000, UTC)
 
 
 def check_expected(path: str, content: Content, expected: Content | None) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from indigo_contracts.qos import Locality
 
-from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY
-from indigo_qos_gateway.adapters.posix.attributes import COPY, MIGRATED, RECALL, SHA256, STUB, Attributes
+from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY, Place, attributes
+from indigo_qos_gateway.adapters.posix.attributes import CLASS, COPY, MIGRATED, RECALL, SHA256, STUB, Attributes
+from indigo_qos_gateway.domain.storage import ObjectType, Status, container_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,37 @@ class Seen:
         return Locality.DISK_AND_TAPE if self.migrated else Locality.DISK
 
 
-def look(attributes: Attributes, fd: int) -> Seen:
+def look(kept: Attributes, fd: int) -> Seen:
     """Look at an open file."""
+    return _look(kept, fd, os.fstat(fd))
+
+
+def status_of(kept: Attributes, place: Place, path: str, fd: int) -> Status:
+    """What the open file or directory at a path is."""
     info = os.fstat(fd)
-    known = attributes.known(fd)
+    if stat.S_ISDIR(info.st_mode):
+        return container_status(path, kept.get(fd, CLASS) or DISK_ONLY, modified(info))
+    seen = _look(kept, fd, info)
+    return Status(
+        path=path,
+        object_type=ObjectType.DATAOBJECT,
+        storage_class=seen.storage_class,
+        locality=seen.locality,
+        size=seen.size,
+        modified=modified(info),
+        sha256=seen.sha256,
+        recalling=seen.recalling,
+        provided={} if seen.locality is Locality.LOST else attributes(seen.storage_class, place),
+    )
+
+
+def modified(info: os.stat_result) -> datetime:
+    """When a file was written to, to the microsecond."""
+    return datetime.fromtimestamp(info.st_mtime_ns // 1000 / 1_000_000, UTC)
+
+
+def _look(kept: Attributes, fd: int, info: os.stat_result) -> Seen:
+    known = kept.known(fd)
     mark = known.get(MIGRATED)
     hollow = info.st_size > 0 and info.st_blocks * 512 < info.st_size + _ATTRIBUTE_BLOCKS and _no_data(fd)
     # A stub somebody wrote into stays a stub: its bytes are on tape, not in the holes.

@@ -1,0 +1,111 @@
+"""Small files on their way to tape, many of them at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol
+
+from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, Place
+from indigo_qos_gateway.adapters.posix.files import is_directory
+from indigo_qos_gateway.adapters.posix.migration import Migration, Migrator
+from indigo_qos_gateway.adapters.posix.seen import look, status_of
+from indigo_qos_gateway.adapters.posix.tape import CHUNK, TapeTier
+from indigo_qos_gateway.adapters.posix.tree import Tree, hold
+from indigo_qos_gateway.domain.arrival import Arrived
+from indigo_qos_gateway.domain.paths import parent
+from indigo_qos_gateway.domain.storage import Status
+
+End = Arrived | Exception | None
+"""How it ended; ``None`` for what is not a small file on its way to tape."""
+
+
+class Wish(Protocol):
+    """A file and the class it shall be brought to. ``watch`` raises to stop that."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def target(self) -> str: ...
+
+    def watch(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where the two tiers are."""
+
+    disk: Path
+    tape: Path
+    place: Place
+
+
+class SmallFiles:
+    """Migrates small files of ``disk``."""
+
+    def __init__(self, disk: Tree, tape: TapeTier, place: Place) -> None:
+        self._disk = disk
+        self._place = place
+        self._migrator = Migrator(disk, tape)
+
+    def bring(self, wishes: Sequence[Wish]) -> list[End]:
+        """How each of these ended; one that fails stops no other."""
+        with ExitStack() as stack:
+            ends: dict[Wish, End] = {}
+            group: list[tuple[Wish, Migration]] = []
+            for wish, above in self._with_parents(wishes, ends):
+                try:
+                    wish.watch()
+                    migration = self._small(wish, above, stack)
+                except Exception as error:  # noqa: BLE001 - whatever one object raises is its own failure
+                    ends[wish] = error
+                    continue
+                if migration is not None:
+                    group.append((wish, migration))
+            self._migrator.migrate([migration for _, migration in group])
+            for wish, migration in group:
+                ends[wish] = migration.error or self._arrived(migration)
+            return [ends.get(wish) for wish in wishes]
+
+    def _with_parents(self, wishes: Sequence[Wish], ends: dict[Wish, End]) -> Iterator[tuple[Wish, int]]:
+        """Every wish with the open directory of its file; a directory that cannot be opened ends its wishes."""
+        for container, members in groupby(wishes, key=lambda wish: parent(wish.path)):
+            these = list(members)
+            try:
+                with self._disk.directory(container) as above:
+                    for wish in these:
+                        yield wish, above
+            except Exception as error:  # noqa: BLE001 - as above
+                for wish in these:
+                    ends.setdefault(wish, error)
+
+    def _small(self, wish: Wish, above: int, stack: ExitStack) -> Migration | None:
+        """The migration of a small file, held until the stack is closed; ``None`` for anything else."""
+        held = hold(above, wish.path)
+        with ExitStack() as mine:
+            mine.callback(os.close, held.fd)
+            if is_directory(held.fd) or os.fstat(held.fd).st_size > CHUNK or wish.target == DISK_ONLY:
+                return None
+            seen = look(self._disk.attributes, held.fd)
+            if seen.stub or seen.migrated:
+                return None
+            stack.push(mine.pop_all())
+        return Migration(held, seen, wish.target == DISK_AND_TAPE, wish.watch)
+
+    def _arrived(self, migration: Migration) -> End:
+        path = migration.held.path
+        try:
+            if migration.keep_disk:
+                return Arrived(self._status(path, migration.held.fd), migration.sha256)
+            with self._disk.opened(path) as fd:  # a stub is another file
+                return Arrived(self._status(path, fd), migration.sha256)
+        except Exception as error:  # noqa: BLE001 - as above
+            return error
+
+    def _status(self, path: str, fd: int) -> Status:
+        return status_of(self._disk.attributes, self._place, path, fd)

@@ -1,0 +1,155 @@
+"""Many small files are migrated by processes of their own, and by this one when those are gone."""
+
+import asyncio
+import fcntl
+import hashlib
+import subprocess
+import sys
+import threading
+from contextlib import asynccontextmanager
+from multiprocessing import Pipe
+
+import psutil
+import pytest
+from indigo_qos_gateway.adapters.classes import Place
+from indigo_qos_gateway.adapters.posix import mover
+from indigo_qos_gateway.adapters.posix.backend import PosixBackend
+from indigo_qos_gateway.adapters.posix.small_files import Storage
+from indigo_qos_gateway.adapters.posix.tape import CHUNK
+from indigo_qos_gateway.domain.arrival import Arrived
+from indigo_qos_gateway.domain.errors import ObjectNotFound
+
+MANY = 64
+
+OUTLIVED = """
+import asyncio, sys
+from pathlib import Path
+from indigo_qos_gateway.adapters.classes import Place
+from indigo_qos_gateway.adapters.posix.backend import PosixBackend
+
+async def main(base):
+    backend = PosixBackend("posix", base / "disk", base / "tape", Place())
+    paths = [f"/box/{path.name}" for path in (base / "disk" / "box").iterdir()]
+    await backend.begin(paths, "DiskAndTape")
+    while len(await backend.ended(paths, 30)) == 0:
+        pass
+    print("moving", flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+@pytest.fixture
+def box(tmp_path):
+    """A directory of small files below the disk tier."""
+    box = tmp_path / "disk" / "box"
+    box.mkdir(parents=True)
+    for number in range(MANY):
+        (box / str(number)).write_bytes(str(number).encode() * 100)
+    return box
+
+
+@asynccontextmanager
+async def storage(tmp_path):
+    backend = PosixBackend("posix", tmp_path / "disk", tmp_path / "tape", Place("Ifca", "ES"), concurrency=1)
+    yield backend
+    await backend.close()
+
+
+def movers(of=None):
+    return [each for each in psutil.Process(of).children() if mover.__name__ in " ".join(each.cmdline())]
+
+
+async def ends(backend, paths):
+    found = {}
+    async with asyncio.timeout(60):
+        while left := [path for path in paths if path not in found]:
+            found |= await backend.ended(left, 1)
+    return found
+
+
+async def test_they_arrive_as_they_do_without_one(tmp_path, box):
+    paths = [f"/box/{number}" for number in range(MANY)]
+    async with storage(tmp_path) as backend:
+        for name in ("DiskAndTape", "TapeOnly"):
+            if name == "TapeOnly":
+                await backend.begin(paths, "DiskOnly")
+                await ends(backend, paths)
+            assert await backend.begin(paths, name) == {}
+            found = await ends(backend, paths)
+            assert len(movers()) == 1
+            for number, path in enumerate(paths):
+                assert isinstance(found[path], Arrived), found[path]
+                assert found[path].sha256 == hashlib.sha256(str(number).encode() * 100).hexdigest()
+                assert found[path].status == await backend.status(path)
+                assert found[path].status.storage_class == name
+                assert found[path].status.provided["cdmi_geographic_placement"] == ["ES"]
+    assert movers() == []
+    copies = {path.read_bytes() for path in (tmp_path / "tape").rglob("*") if path.is_file()}
+    assert copies == {str(number).encode() * 100 for number in range(MANY)}
+
+
+async def test_what_a_mover_does_not_bring_is_told_as_without_one(tmp_path, box):
+    (box / "0").unlink()
+    (box / "large").write_bytes(b"x" * (CHUNK + 1))
+    paths = [*(f"/box/{number}" for number in range(MANY)), "/box/large"]
+    async with storage(tmp_path) as backend:
+        with (box / "1").open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            await backend.begin(paths, "DiskAndTape")
+            found = await ends(backend, paths)
+        assert len(movers()) == 1
+    assert isinstance(found.pop("/box/0"), ObjectNotFound)
+    assert found.pop("/box/1") is None  # busy: it has to be started again
+    assert {type(each) for each in found.values()} == {Arrived}
+    assert found["/box/large"].sha256 == hashlib.sha256(b"x" * (CHUNK + 1)).hexdigest()
+
+
+async def test_a_mover_that_is_killed_costs_nothing_but_time(tmp_path, box):
+    paths = [f"/box/{number}" for number in range(MANY)]
+    async with storage(tmp_path) as backend:
+        await backend.begin(paths[:32], "DiskAndTape")
+        await ends(backend, paths[:32])
+        (first,) = movers()
+        first.suspend()
+        await backend.begin(paths[32:], "DiskAndTape")
+        assert await backend.ended(paths[32:], 0.2) == {}  # it has them
+        first.kill()
+        found = await ends(backend, paths[32:])
+        assert {type(each) for each in found.values()} == {Arrived}
+        await backend.begin(paths[:32], "TapeOnly")
+        assert {type(each) for each in (await ends(backend, paths[:32])).values()} == {Arrived}
+        assert len(movers()) == 1
+
+
+async def test_a_step_that_is_cancelled_is_not_given_to_a_mover(tmp_path, box):
+    paths = [f"/box/{number}" for number in range(MANY)]
+    async with storage(tmp_path) as backend:
+        await backend.begin(paths, "DiskAndTape")
+        await backend.stop(paths)
+        assert not any((tmp_path / "tape").rglob("*/*"))
+    assert movers() == []
+
+
+def test_movers_end_with_the_process_they_work_for(tmp_path, box):
+    command = [sys.executable, "-c", OUTLIVED, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "moving\n"
+        children = movers(process.pid)
+        assert children
+        process.kill()
+    # Whoever inherited them may leave them as zombies.
+    _, left = psutil.wait_procs([each for each in children if each.status() != psutil.STATUS_ZOMBIE], timeout=10)
+    assert [each for each in left if each.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_mover_without_work_ends(tmp_path, box, monkeypatch):
+    monkeypatch.setattr(mover, "IDLE_SECONDS", 0.05)
+    ours, theirs = Pipe()
+    with ours, theirs:
+        ours.send(Storage(tmp_path / "disk", tmp_path / "tape", Place()))
+        thread = threading.Thread(target=mover.serve, args=[theirs])
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive()
