@@ -58,7 +58,6 @@ class Place:
             repository_url="http://127.0.0.1:9",
             posix_disk_dir=self.disk,
             posix_tape_dir=self.folder / "tape",
-            posix_concurrency=4,
             batch_targets=100_000,
         )
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from indigo_contracts.qos import Locality
 from indigo_kernel.problems import BadRequest, Conflict, NotFound
 from indigo_qos_gateway.adapters.classes import Place
 from indigo_qos_gateway.adapters.posix import tree
+from indigo_qos_gateway.adapters.posix.attributes import supports_extended_attributes
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
 from indigo_qos_gateway.domain.errors import StorageDamage
 from indigo_qos_gateway.domain.storage import StepState
@@ -272,3 +274,8 @@ async def test_a_file_system_that_does_not_answer_is_told(tmp_path):
 async def test_tiers_that_cannot_be_used_are_told(tmp_path):
     (tmp_path / "disk").write_bytes(b"a file")
     assert not (await make(tmp_path).health()).usable
+
+
+def test_processes_that_begin_at_the_same_time_do_not_disturb_each_other(tmp_path):
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(supports_extended_attributes, [tmp_path] * 2000)) == {True}

@@ -14,9 +14,9 @@ from indigo_qos_gateway.adapters.classes import UNKNOWN
 from indigo_qos_gateway.adapters.fixity import compared, sha256_of
 from indigo_qos_gateway.adapters.hsm.backend import Seen
 from indigo_qos_gateway.adapters.posix.attributes import CLASS, SHA256
-from indigo_qos_gateway.adapters.posix.files import Files, is_directory
+from indigo_qos_gateway.adapters.posix.files import Files
 from indigo_qos_gateway.adapters.posix.seen import modified
-from indigo_qos_gateway.adapters.posix.tree import Tree
+from indigo_qos_gateway.adapters.posix.tree import Tree, is_directory
 from indigo_qos_gateway.adapters.steps import Steps
 from indigo_qos_gateway.adapters.threads import Threads
 from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, Offline, StorageDamage

@@ -131,7 +131,8 @@ def supports_extended_attributes(directory: Path) -> bool:
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.setxattr(fd, "user.indigo.probe", b"1")
-        os.removexattr(fd, "user.indigo.probe")
+        # Another process that asks at the same time may have removed it.
+        ExtendedAttributes().remove(fd, "user.indigo.probe")
     except OSError as error:
         if error.errno in _NOT_HERE:
             return False

@@ -6,6 +6,7 @@ A step that its process did not survive is unknown afterwards; the storage tells
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,7 @@ class Drives:
         self._steps: dict[str, Step] = {}
         self._at: dict[str, Step] = {}
         self._queue: deque[Step] = deque()
+        self._queue_lock = threading.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         # Not those of the event loop: while long files are copied there have to be some for questions.
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="drive")
@@ -102,12 +104,12 @@ class Drives:
         """Stop steps and wait for their ends; nothing happens to those that are over."""
         for step in steps:
             step.stopped = True
-        waiting = {step for step in steps if not step.over.done()} & set(self._queue)
-        if waiting:
+        with self._queue_lock:
+            waiting = set(steps) & set(self._queue)
             self._queue = deque(step for step in self._queue if step not in waiting)
-            for step in waiting:
-                step.end = Stopped()
-                step.over.set_result(None)
+        for step in waiting:
+            step.end = Stopped()
+            step.over.set_result(None)
         running = [step.over for step in steps if not step.over.done()]
         if running:
             await asyncio.wait(running)
@@ -132,27 +134,32 @@ class Drives:
 
     async def _drive(self) -> None:
         loop = asyncio.get_running_loop()
-
-        def report(steps: Sequence[Step]) -> None:
-            loop.call_soon_threadsafe(_resolve, list(steps))
-
         try:
             while self._queue:
-                group = self._next()
-                try:
-                    await to_its_end(loop.run_in_executor(self._threads, self._bring, group, report))
-                except Exception as error:  # noqa: BLE001 - told to whoever asks for each of them
-                    for step in group:
-                        step.end = step.end or error
-                _resolve(group)
+                await to_its_end(loop.run_in_executor(self._threads, self._work_off, loop))
         finally:
             # Before anybody who was told of an end can begin another step: it would wait for this one for ever.
             self._tasks -= {asyncio.current_task()}
 
+    def _work_off(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Carry out one group after the other, in a thread: none waits until the event loop has time for it."""
+
+        def report(steps: Sequence[Step]) -> None:
+            loop.call_soon_threadsafe(_resolve, list(steps))
+
+        while group := self._next():
+            try:
+                self._bring(group, report)
+            except Exception as error:  # noqa: BLE001 - told to whoever asks for each of them
+                for step in group:
+                    step.end = step.end or error
+            report(group)
+
     def _next(self) -> list[Step]:
         """The next group: no larger than leaves every other thread its share."""
-        share = -(-len(self._queue) // self._concurrency)
-        return [self._queue.popleft() for _ in range(min(self._together, share))]
+        with self._queue_lock:
+            share = -(-len(self._queue) // self._concurrency)
+            return [self._queue.popleft() for _ in range(min(self._together, share))]
 
 
 def _resolve(steps: Sequence[Step]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import stat
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from indigo_kernel.problems import ChecksumMismatch, Conflict
 from indigo_qos_gateway.adapters.posix.attributes import CLASS
 from indigo_qos_gateway.adapters.posix.listings import Listings
 from indigo_qos_gateway.adapters.posix.tape import CHUNK, write_all
-from indigo_qos_gateway.adapters.posix.tree import Tree
+from indigo_qos_gateway.adapters.posix.tree import Tree, is_directory
 from indigo_qos_gateway.adapters.threads import Threads
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.paths import ROOT, join
@@ -161,10 +160,6 @@ class Files:
         for name, _ in self._tree.entries(path):
             self._delete(join(path, name))
         self._tree.remove_directory(path)
-
-
-def is_directory(fd: int) -> bool:
-    return stat.S_ISDIR(os.fstat(fd).st_mode)
 
 
 def check_expected(path: str, content: Content, expected: Content | None) -> None:

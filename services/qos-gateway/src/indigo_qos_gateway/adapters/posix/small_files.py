@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, Place
-from indigo_qos_gateway.adapters.posix.files import is_directory
 from indigo_qos_gateway.adapters.posix.migration import Migration, Migrator
 from indigo_qos_gateway.adapters.posix.seen import look, status_of
 from indigo_qos_gateway.adapters.posix.tape import CHUNK, TapeTier
-from indigo_qos_gateway.adapters.posix.tree import Tree, hold
+from indigo_qos_gateway.adapters.posix.tree import Tree, hold, is_directory
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.paths import parent
 from indigo_qos_gateway.domain.storage import Status

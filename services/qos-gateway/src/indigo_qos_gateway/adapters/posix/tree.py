@@ -262,6 +262,10 @@ def hold(above: int, path: str) -> Held:
     return Held(path, fd)
 
 
+def is_directory(fd: int) -> bool:
+    return stat.S_ISDIR(os.fstat(fd).st_mode)
+
+
 def lock(fd: int, path: str) -> None:
     """Take the lock of an inode; it ends with the descriptor. Raises ``Busy``."""
     try:
