@@ -7,6 +7,7 @@ With pytest-xdist every worker has servers of its own.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -81,3 +82,15 @@ def vectors(pytestconfig: pytest.Config) -> Path:
     if not directory.is_dir():
         pytest.skip(f"no test data in {directory}: set INDIGO_VECTORS to its directory")
     return directory
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_garbage_rounds() -> Iterator[None]:
+    """Keep what earlier modules left out of the garbage collector's rounds.
+
+    FastAPI remembers thousands of endpoints, and with them the services of hundreds of tests: each of the larger
+    rounds would look at all of it and stop a service for seconds, in the middle of a test that waits for it.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
