@@ -94,3 +94,8 @@ def small_garbage_rounds() -> Iterator[None]:
     yield
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Have what was kept destroyed before libraries in C look whether anything of theirs is left."""
+    gc.unfreeze()
