@@ -195,7 +195,7 @@ def start_pid(databases, tmp_path_factory) -> Start:
         await bus.start()
         if starts:
             await runtime.start()
-        async with serving(runtime.api, bound), httpx.AsyncClient(base_url=public_url) as http:
+        async with serving(runtime.api, bound), httpx.AsyncClient(base_url=public_url, timeout=60) as http:
             yield Pid(runtime, read, clock, bus, issuer, http)
         await runtime.stop()
         await bus.stop()
