@@ -9,6 +9,7 @@ import uvicorn
 from indigo_kernel.auth.tokens import TokenVerifier
 from indigo_kernel.bus.memory import MemoryBus
 from indigo_kernel.clock import SystemClock
+from indigo_kernel.http.server import started
 from indigo_kernel.logging import configure_logging
 from indigo_qos_gateway.bootstrap import build
 from indigo_qos_gateway.settings import Settings
@@ -26,6 +27,7 @@ def main(port: int, settings: str, database_url: str) -> None:
         verifier=TokenVerifier([], "indigo", clock),
     )
     config = uvicorn.Config(runtime.api, port=port, lifespan="off", access_log=False, log_config=None)
+    started()
     uvicorn.Server(config).run()
 
 

@@ -27,6 +27,10 @@ def run(main: Coroutine[object, object, T]) -> T:
         return runner.run(main)
 
 
+MADE_BETWEEN_ROUNDS = 10_000
+"""Objects that may be made before the garbage collector looks for cycles; some requests make thousands."""
+
+
 def started() -> None:
     """Take what exists now out of the garbage collector's rounds: it lives as long as the process.
 
@@ -34,6 +38,7 @@ def started() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(MADE_BETWEEN_ROUNDS)
     atexit.register(gc.unfreeze)  # else libraries in C complain that what they made is still there
 
 
