@@ -153,3 +153,15 @@ def test_a_mover_without_work_ends(tmp_path, box, monkeypatch):
         thread.start()
         thread.join(30)
         assert not thread.is_alive()
+
+
+async def test_a_mover_nobody_understands_is_not_asked_again(tmp_path, box, monkeypatch):
+    """As when it was started from a release that was installed while this process ran."""
+    paths = [f"/box/{number}" for number in range(MANY)]
+    async with storage(tmp_path) as backend:
+        with monkeypatch.context() as patched:
+            patched.setattr(Arrived, "__setstate__", lambda *_: 1 / 0, raising=False)
+            await backend.begin(paths, "DiskAndTape")
+            found = await ends(backend, paths)
+        assert {type(each) for each in found.values()} == {Arrived}
+        assert movers() == []

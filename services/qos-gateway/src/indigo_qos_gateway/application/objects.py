@@ -9,6 +9,7 @@ from typing import Any
 from indigo_contracts.envelope import Actor
 from indigo_kernel.problems import BadRequest, Conflict
 
+from indigo_qos_gateway.application.arriving import Arrival
 from indigo_qos_gateway.application.choosing import effective, inherited
 from indigo_qos_gateway.application.documents import document
 from indigo_qos_gateway.application.lifetimes import Placed, Timers
@@ -76,29 +77,29 @@ class Gateway(Tree):
         if before is None and change.chunks is None:
             change = replace(change, chunks=_nothing())
         seen = await self._check_change(path, change, before)
-        content: Content | None = None
-        if change.chunks is not None:
-            chunks = change.chunks
-            if change.span is not None:
-                chunks = self._patched(path, before, change.span, chunks)
-            if before is not None or change.transfer is not None:
-                chunks = self._looked_after(path, change, chunks)
-            content = await mount.backend.write(mount.inner(path), chunks)
-        status = await mount.status(path)
-        async with self.work() as work:
-            await work.beside(TRANSFERS)
-            await _check_free(work, path, change)
-            wanted = change.storage_class or await self._chosen(work, status, change, default, new=before is None)
-            # Locks of transitions come before rows of objects, as where a transition ends.
-            if not change.partial and (status.storage_class != wanted or change.storage_class is not None):
-                await request_transition(work, mount, status, wanted, actor)
-            stored = await self._to_change(work, status, before, change)
-            if before is None:
-                identifier = change.identifier or stored.object_id
-                stored = replace(stored, groups=sorted(change.groups), object_id=identifier)
-            await work.objects.save(self._changed(stored, change, content, work))
-            await self.timers.arm(work, [Placed(path, status.storage_class, status.size)])
-            view = await self._noted(work, await self._view(work, status, ()), before, actor)
+        arrival = Arrival(self.work, path)
+        async with arrival.kept():
+            content: Content | None = None
+            if change.chunks is not None:
+                content = await mount.backend.write(mount.inner(path), self._coming(arrival, change, before))
+            status = await mount.status(path)
+            async with self.work() as work:
+                await work.beside(TRANSFERS)
+                await _check_free(work, path, change)
+                wanted = change.storage_class or await self._chosen(
+                    work, status, change, default, new=before is None
+                )
+                # Locks of transitions come before rows of objects, as where a transition ends.
+                if not change.partial and (status.storage_class != wanted or change.storage_class is not None):
+                    await request_transition(work, mount, status, wanted, actor)
+                stored = await self._to_change(work, status, before, change)
+                if before is None:
+                    identifier = change.identifier or stored.object_id
+                    stored = replace(stored, groups=sorted(change.groups), object_id=identifier)
+                await work.objects.save(self._changed(stored, change, content, work))
+                await arrival.end(work)
+                await self.timers.arm(work, [Placed(path, status.storage_class, status.size)])
+                view = await self._noted(work, await self._view(work, status, ()), before, actor)
         await self._check_still_there(path, seen, view.parent_id if before is None else view.stored.object_id)
         return view
 
@@ -185,15 +186,33 @@ class Gateway(Tree):
         )
         return choice.storage_class
 
-    async def _looked_after(self, path: str, change: Change, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        """The bytes, and a last look, before the storage takes them, whether it still may."""
+    async def _coming(self, arrival: Arrival, change: Change, before: Status | None) -> AsyncIterator[bytes]:
+        """The bytes, and a last look, before the storage takes them, whether it still may.
+
+        From then on no others come. Where they are put among old ones, none come from the beginning.
+        """
+        chunks = change.chunks
+        assert chunks is not None, "there are bytes to come"
+        if change.span is not None:
+            await self._let_in(arrival, change, before)
+            chunks = self._patched(arrival.path, await self.exists(arrival.path), change.span, chunks)
         async for chunk in chunks:
             yield chunk
+        await self._let_in(arrival, change, before)
+        arrival.complete = True
+
+    async def _let_in(self, arrival: Arrival, change: Change, before: Status | None) -> None:
+        """Raise what the bytes may not come for. Those of a copy or a move have nobody beside them."""
+        path, new = arrival.path, not arrival.begun
         async with self.work() as work:
             await _check_free(work, path, change)
             known = await work.objects.find(path)
-            if known is not None:
+            if known is not None and (before is not None or change.transfer is not None):
                 check_untouched(path, known.metadata, work.now)
+            if change.transfer is None and new:
+                await arrival.begin(work)
+        if new and before is None and change.transfer is None and await self.exists(path) is not None:
+            raise Busy(path)  # somebody else made it meanwhile
 
     async def _check_still_there(self, path: str, seen: str | None, found: str | None) -> None:
         """Raise ``Busy`` when a move came and went between the look at the storage and the transaction.

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_qos_gateway.application.node_ports import Domains, Nodes, Queues
 from indigo_qos_gateway.application.row_ports import (
+    Arrivals,
     Batches,
     Objects,
     PlaceRows,
@@ -160,6 +161,9 @@ class Work(Protocol):
 
     @property
     def objects(self) -> Objects: ...
+
+    @property
+    def arrivals(self) -> Arrivals: ...
 
     @property
     def transitions(self) -> Transitions: ...

@@ -51,6 +51,20 @@ class Transfers(Protocol):
         ...
 
 
+class Arrivals(Protocol):
+    """Bytes on their way into the storage. While they are, nobody knows the checksum of what is at the path."""
+
+    async def begin(self, path: str, token: str, now: datetime, until: datetime) -> bool:
+        """Let those of ``token`` come; False while others may, which no process that died does for ever."""
+        ...
+
+    async def renew(self, path: str, token: str, until: datetime) -> None: ...
+
+    async def end(self, path: str, token: str) -> bool:
+        """Nothing is on its way any more. False when others were let in meanwhile."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """What the gateway knows of an object besides what its storage says: identity and clients' metadata."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from indigo_qos_gateway.adapters.db.tables import objects, timers
+from indigo_qos_gateway.adapters.db.tables import arrivals, objects, timers
 from indigo_qos_gateway.application.row_ports import StoredObject
 from indigo_qos_gateway.domain.paths import Places
 from indigo_qos_gateway.domain.retention import HOLD, PERIOD
@@ -44,6 +44,7 @@ class SqlObjects:
             sa.select(objects.c.path, objects.c.sha256).where(
                 among(objects.c.path, paths),
                 objects.c.sha256.is_not(None),
+                ~sa.exists().where(arrivals.c.path == objects.c.path),
             )
         )
         return {row.path: row.sha256 for row in rows}
@@ -97,6 +98,7 @@ class SqlObjects:
     async def forget(self, path: str) -> None:
         await self._conn.execute(sa.delete(objects).where(at_or_below(objects.c.path, path)))
         await self._conn.execute(sa.delete(timers).where(at_or_below(timers.c.path, path)))
+        await self._conn.execute(sa.delete(arrivals).where(at_or_below(arrivals.c.path, path)))
 
     async def _one(self, condition: sa.ColumnElement[bool], *, for_update: bool = False) -> StoredObject | None:
         statement = sa.select(objects).where(condition)

@@ -215,6 +215,14 @@ batch_targets = sa.Table(
     ),
 )
 
+arrivals = sa.Table(
+    "arrivals",
+    metadata,
+    sa.Column("path", Path, primary_key=True),
+    sa.Column("token", sa.Text, nullable=False, comment="of the request that brings them"),
+    sa.Column("until", Instant, nullable=False),
+)
+
 timers = sa.Table(
     "timers",
     metadata,

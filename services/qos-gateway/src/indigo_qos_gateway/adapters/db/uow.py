@@ -7,6 +7,7 @@ import hashlib
 import sqlalchemy as sa
 from indigo_kernel.db.uow import UnitOfWork
 
+from indigo_qos_gateway.adapters.db.arrivals import SqlArrivals
 from indigo_qos_gateway.adapters.db.batches import SqlBatches
 from indigo_qos_gateway.adapters.db.domains import SqlDomains
 from indigo_qos_gateway.adapters.db.nodes import SqlNodes, SqlQueues
@@ -25,6 +26,7 @@ class GatewayWork(UnitOfWork):
     """Implements ``application.ports.Work``."""
 
     objects: SqlObjects
+    arrivals: SqlArrivals
     transitions: SqlTransitions
     places: SqlPlaces
     transfers: SqlTransfers
@@ -38,6 +40,7 @@ class GatewayWork(UnitOfWork):
 
     async def open(self) -> None:
         self.objects = SqlObjects(self.conn)
+        self.arrivals = SqlArrivals(self.conn)
         self.transitions = SqlTransitions(self.conn)
         self.places = SqlPlaces(self.conn)
         self.transfers = SqlTransfers(self.conn)

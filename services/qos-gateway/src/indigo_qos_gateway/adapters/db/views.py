@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from asyncpg import Record
 from indigo_kernel.db.reader import Reader
@@ -22,6 +23,7 @@ _FIND = (
     "  WHERE above.number = asked.number ORDER BY length(t.path) DESC LIMIT 1) AS moving_to,"
     " (SELECT array_agg(substr(path, length(parent) + CASE parent WHEN '/' THEN 1 ELSE 2 END)"
     "  || CASE kind WHEN 'reference' THEN '?' ELSE '' END) FROM nodes WHERE parent = asked.path) AS nodes,"
+    " EXISTS (SELECT FROM arrivals WHERE path = asked.path) AS coming,"
     " (SELECT to_json(t) FROM transfers t WHERE t.path = asked.path AND t.stage <> 'copied') AS transfer"
     " FROM unnest(CAST($1 AS text[]), CAST($2 AS text[]))"
     " WITH ORDINALITY AS asked (path, parent, number)"
@@ -60,4 +62,7 @@ def _seen(path: str, row: Record | None) -> Seen | None:
         return None
     above = None if path == ROOT else row["parent_id"]
     transfer = transfer_of(row["transfer"]) if row["transfer"] else None
-    return Seen(stored_object(dict(row)), above, row["moving_to"], row["nodes"] or (), transfer)
+    stored = stored_object(dict(row))
+    if row["coming"]:
+        stored = replace(stored, sha256=None)  # nobody knows of which bytes it is
+    return Seen(stored, above, row["moving_to"], row["nodes"] or (), transfer)

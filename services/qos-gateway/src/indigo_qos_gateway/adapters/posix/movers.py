@@ -39,7 +39,7 @@ class Movers:
         try:
             taken = self._take() or _Mover(self._storage)
             ends = taken.ask(wishes)
-        except (OSError, EOFError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever becomes of a mover, its files are done elsewhere
             code = taken.end() if taken is not None else None
             log.warning("mover.lost", files=len(wishes), error=repr(error), code=code)
             return [None] * len(wishes)
@@ -81,7 +81,7 @@ class _Mover:
         return self._process.poll() is None
 
     def ask(self, wishes: Sequence[Wish]) -> Sequence[Arrived | None]:
-        """Raises ``OSError`` or ``EOFError`` when it does not answer any more."""
+        """Raises ``OSError`` or ``EOFError`` when it does not answer any more, and what pickles raise."""
         self._connection.send([(wish.path, wish.target) for wish in wishes])
         ends: Sequence[Arrived | None] = self._connection.recv()
         return ends
