@@ -89,7 +89,7 @@ async def test_of_two_who_store_at_once_one_does(qos, monkeypatch, there, taken)
     assert second.status_code == 409
     assert second.json()["detail"] == "/f is being changed; try again"
     held.go_on.set()
-    assert (await first).status_code == 204 if there else 201
+    assert (await first).status_code == (204 if there else 201)
     assert await value(qos, "/f") == b"first"
     assert await etag(qos, "/f") == tag_of(b"first")
     await qos.bring("/f", "DiskAndTape")
