@@ -5,24 +5,37 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+import structlog
+from anyio import CancelScope
 from indigo_kernel.problems import Unavailable
 
 from indigo_qos_gateway.adapters.doubt import Doubt
+
+log = structlog.get_logger()
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 async def to_its_end(work: Awaitable[R]) -> R:
-    """The result of ``work``; when cancelled, after it ended: what it changes has to be known."""
+    """The result of ``work``; when cancelled, however often, after it ended: its caller closes what it uses.
+
+    A request whose client has gone is cancelled again and again until it has ended.
+    """
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        with CancelScope(shield=True):
+            while not task.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()):
+            log.info("thread.failed_for_nobody", error=repr(error))
         raise
 
 
