@@ -140,7 +140,7 @@ async def _transitions(place: Place, count: int, size: int) -> list[tuple[str, s
         (f"{count:,} bulk transitions of {size} bytes: accepted", f"{accepted:.2f} s"),
         (
             f"{count:,} bulk transitions of {size} bytes: copied, checked, told",
-            f"{took:.1f} s, {took / count * 1000:.2f} ms each, {cpu / count * 1e6:.0f} µs CPU beside PostgreSQL's",
+            f"{took:.1f} s, {took / count * 1000:.2f} ms each, {cpu / count * 1e6:.0f} µs CPU beside PostgreSQL's and the movers'",
         ),
         (
             f"{count:,} files of {size} bytes by a loop that copies and syncs",
