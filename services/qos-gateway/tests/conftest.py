@@ -147,6 +147,21 @@ class Qos:
         answer = await self.http.put(path, content=data, headers=self.auth() | {"content-type": mimetype})
         assert answer.status_code in {201, 204}, answer.text
 
+    async def slowly(self, path: str) -> tuple[asyncio.Task[httpx.Response], asyncio.Event]:
+        """An upload of ``new`` that has begun, and the event that lets it end."""
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"n"
+            begun.set()
+            await go_on.wait()
+            yield b"ew"
+
+        storing = asyncio.create_task(self.http.put(path, content=chunks(), headers=self.auth()))
+        async with asyncio.timeout(20):
+            await begun.wait()
+        return storing, go_on
+
     async def cdmi(self, path: str) -> dict[str, Any]:
         """An object in the INDIGO dialect."""
         answer = await self.http.get(path)

@@ -98,16 +98,7 @@ async def test_of_two_who_store_at_once_one_does(qos, monkeypatch, there, taken)
 
 
 async def test_who_makes_what_somebody_made_meanwhile_is_told(qos):
-    begun, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slowly():
-        yield b"fir"
-        begun.set()
-        await go_on.wait()
-        yield b"st"
-
-    first = asyncio.create_task(put(qos, "/f", slowly()))
-    await soon(begun)
+    first, go_on = await qos.slowly("/f")
     assert (await put(qos, "/f", b"second")).status_code == 201
     (made,) = await qos.rows("SELECT object_id FROM objects WHERE path = '/f'")
     go_on.set()

@@ -54,21 +54,6 @@ async def put(qos, path, kind="object", **body):
     return await qos.http.put(path, content=json.dumps(body), headers=headers)
 
 
-async def slowly(qos, path):
-    """An upload to ``path`` that has begun, and the event that lets it end."""
-    begun, go_on = asyncio.Event(), asyncio.Event()
-
-    async def chunks():
-        yield b"n"
-        begun.set()
-        await go_on.wait()
-        yield b"ew"
-
-    storing = asyncio.create_task(qos.http.put(path, content=chunks(), headers=qos.auth()))
-    await begun.wait()
-    return storing, go_on
-
-
 async def value(qos, path):
     return (await qos.http.get(path, headers=qos.auth() | {"accept": "application/octet-stream"})).content
 
@@ -90,7 +75,7 @@ async def test_what_is_on_its_way_is_not_changed(qos, monkeypatch):
 
 async def test_bytes_that_come_while_their_object_goes_are_not_taken(qos, monkeypatch):
     await qos.store("/f", b"old")
-    storing, go_on = await slowly(qos, "/f")
+    storing, go_on = await qos.slowly("/f")
     gate = Gate(monkeypatch, PosixBackend, "delete", lambda path: path == "/f")
     async with gate.holding(put(qos, "/g", move="/f")):
         go_on.set()
@@ -196,7 +181,7 @@ async def test_both_of_two_changes_are_kept(qos, monkeypatch):
 
 async def test_bytes_are_not_replaced_when_a_hold_comes_while_they_do(qos):
     await qos.store("/f", b"old")
-    storing, go_on = await slowly(qos, "/f")
+    storing, go_on = await qos.slowly("/f")
     assert (await put(qos, "/f", metadata={"cdmi_hold_id": ["case 7"]})).status_code == 204
     go_on.set()
     assert (await storing).status_code == 403

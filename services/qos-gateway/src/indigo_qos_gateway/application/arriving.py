@@ -27,14 +27,18 @@ class Arrival:
     work: NewWork
     path: str
     complete: bool = False
-    begun: bool = False
     _token: str = field(default_factory=new_id)
+    _renewing: asyncio.Task[None] | None = None
+
+    @property
+    def begun(self) -> bool:
+        return self._renewing is not None
 
     async def begin(self, work: Work) -> None:
         """From the end of this transaction on, nobody else brings bytes. Raises ``Busy`` when somebody does."""
         if not await work.arrivals.begin(self.path, self._token, work.now, work.now + LEASE):
             raise Busy(self.path)
-        self.begun = True
+        self._renewing = asyncio.create_task(self._renew())
 
     async def end(self, work: Work) -> None:
         """What the bytes are is known from this transaction on. Raises ``Busy`` when others were let in."""
@@ -44,7 +48,6 @@ class Arrival:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """While the block runs, no others come. When it fails, it is not known which bytes are there."""
-        renewing = asyncio.create_task(self._renew())
         try:
             yield
         except BaseException:
@@ -52,13 +55,13 @@ class Arrival:
                 await asyncio.shield(self._noted(self._give_up))
             raise
         finally:
-            renewing.cancel()
+            if self._renewing is not None:
+                self._renewing.cancel()
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(LEASE.total_seconds() / 3)
-            if self.begun:
-                await self._noted(lambda work: work.arrivals.renew(self.path, self._token, work.now + LEASE))
+            await self._noted(lambda work: work.arrivals.renew(self.path, self._token, work.now + LEASE))
 
     async def _give_up(self, work: Work) -> None:
         if self.complete:

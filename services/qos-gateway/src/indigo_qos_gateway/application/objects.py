@@ -203,15 +203,15 @@ class Gateway(Tree):
 
     async def _let_in(self, arrival: Arrival, change: Change, before: Status | None) -> None:
         """Raise what the bytes may not come for. Those of a copy or a move have nobody beside them."""
-        path, new = arrival.path, not arrival.begun
+        path, begins = arrival.path, change.transfer is None and not arrival.begun
         async with self.work() as work:
             await _check_free(work, path, change)
             known = await work.objects.find(path)
             if known is not None and (before is not None or change.transfer is not None):
                 check_untouched(path, known.metadata, work.now)
-            if change.transfer is None and new:
+            if begins:
                 await arrival.begin(work)
-        if new and before is None and change.transfer is None and await self.exists(path) is not None:
+        if begins and before is None and await self.exists(path) is not None:
             raise Busy(path)  # somebody else made it meanwhile
 
     async def _check_still_there(self, path: str, seen: str | None, found: str | None) -> None:

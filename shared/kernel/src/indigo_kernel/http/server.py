@@ -27,18 +27,18 @@ def run(main: Coroutine[object, object, T]) -> T:
         return runner.run(main)
 
 
-MADE_BETWEEN_ROUNDS = 10_000
+_MADE_BETWEEN_ROUNDS = 10_000
 """Objects that may be made before the garbage collector looks for cycles; some requests make thousands."""
 
 
 def started() -> None:
-    """Take what exists now out of the garbage collector's rounds: it lives as long as the process.
+    """Have the garbage collector look less often, and not at what exists now: it lives as long as the process.
 
-    Each of the larger rounds looks at everything, and stops every request for a tenth of a second.
+    Each of the larger rounds would look at everything, and stop every request for a tenth of a second.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(MADE_BETWEEN_ROUNDS)
+    gc.set_threshold(_MADE_BETWEEN_ROUNDS)
     atexit.register(gc.unfreeze)  # else libraries in C complain that what they made is still there
 
 

@@ -133,21 +133,25 @@ class Drives:
             self._tasks.add(asyncio.create_task(self._drive()))
 
     async def _drive(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop, drive = asyncio.get_running_loop(), asyncio.current_task()
+        assert drive is not None, "it is one"
         try:
             while self._queue:
-                await to_its_end(loop.run_in_executor(self._threads, self._work_off, loop))
+                await to_its_end(loop.run_in_executor(self._threads, self._work_off, loop, drive))
         finally:
             # Before anybody who was told of an end can begin another step: it would wait for this one for ever.
-            self._tasks -= {asyncio.current_task()}
+            self._tasks.discard(drive)
 
-    def _work_off(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Carry out one group after the other, in a thread: none waits until the event loop has time for it."""
+    def _work_off(self, loop: asyncio.AbstractEventLoop, drive: asyncio.Task[None]) -> None:
+        """Carry out one group after the other, in a thread: none waits until the event loop has time for it.
+
+        When ``drive`` is cancelled, the group that is at work is the last one.
+        """
 
         def report(steps: Sequence[Step]) -> None:
             loop.call_soon_threadsafe(_resolve, list(steps))
 
-        while group := self._next():
+        while not drive.cancelling() and (group := self._next()):
             try:
                 self._bring(group, report)
             except Exception as error:  # noqa: BLE001 - told to whoever asks for each of them

@@ -28,7 +28,7 @@ class Tiers:
     def __init__(self, disk: Tree, tape: TapeTier) -> None:
         self._disk = disk
         self._tape = tape
-        self.migrator = Migrator(disk, tape)
+        self._migrator = Migrator(disk, tape)
 
     def bring(self, path: str, target: str, watch: Watch) -> str:
         """Bring a file to the class ``target``, and tell the SHA-256 of every copy that class promises.
@@ -49,7 +49,7 @@ class Tiers:
                 self._release_disk(held, seen, watch)
             else:
                 migration = Migration(held, seen, target == DISK_AND_TAPE, watch)
-                self.migrator.migrate([migration])
+                self._migrator.migrate([migration])
                 if migration.error is not None:
                     raise migration.error
                 return migration.sha256
