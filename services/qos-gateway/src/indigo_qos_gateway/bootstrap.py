@@ -67,6 +67,7 @@ from indigo_qos_gateway.application.ports import Backend, NewWork, Pace, StageRe
 from indigo_qos_gateway.application.querying import QUERIES, Searcher
 from indigo_qos_gateway.application.relocating import LEFTOVERS, Relocator
 from indigo_qos_gateway.application.row_ports import PlaceViews
+from indigo_qos_gateway.application.sighting import Sightings
 from indigo_qos_gateway.application.staging import PINS, PinKeeper
 from indigo_qos_gateway.application.transitions import JOB
 from indigo_qos_gateway.consumers.on_plan_published import on_plan_published
@@ -142,9 +143,8 @@ def build(settings: Settings, **overrides: Any) -> Runtime:
     chooser = Chooser(mounts, rules)
     timers = Timers(work, chooser)
     reader = Reader(platform.engine)
-    gateway = Gateway(
-        work, mounts, settings.cdmi_enterprise_number, chooser, SqlViews(reader, mounts.lineage), timers
-    )
+    sightings = Sightings(mounts, SqlViews(reader, mounts.lineage))
+    gateway = Gateway(work, mounts, settings.cdmi_enterprise_number, chooser, sightings, timers)
     transfers = copying.Transfers(gateway)
     queue_limits = QueueLimits(settings.queue_values, settings.queue_bytes)
     api.state.gateway = Service(

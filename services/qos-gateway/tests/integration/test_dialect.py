@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from indigo_kernel.db.engine import DatabaseAway
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
+from indigo_qos_gateway.application.sighting import Sightings
 from indigo_qos_gateway.domain.object_id import is_object_id
 
 URI = "/cdmi_capabilities/dataobject/"
@@ -277,13 +278,13 @@ async def test_the_back_ends_are_listed_and_healthy(qos):
 async def test_the_storage_is_asked_once_about_what_is_read(qos, monkeypatch):
     await qos.store("/f", b"bytes")
     asked = []
-    real = PosixBackend.status
+    real = PosixBackend._look
 
-    async def status(self, path):
-        asked.append(path)
-        return await real(self, path)
+    def look(self, paths):
+        asked.extend(paths)
+        return real(self, paths)
 
-    monkeypatch.setattr(PosixBackend, "status", status)
+    monkeypatch.setattr(PosixBackend, "_look", look)
     read = await qos.http.get("/f", headers=qos.auth() | {"accept": "*/*", "range": "bytes=1-2"})
     assert (read.content, asked) == (b"yt", ["/f"])
 
@@ -291,11 +292,12 @@ async def test_the_storage_is_asked_once_about_what_is_read(qos, monkeypatch):
 @pytest.mark.parametrize(("error", "status"), [(DatabaseAway("gone"), 503), (RuntimeError("a bug"), 500)])
 async def test_errors_of_reads_are_told_as_everywhere(qos, error, status):
     class Broken:
-        async def find(self, path):
+        async def find(self, paths):
             raise error
 
     service = qos.runtime.api.state.gateway
-    qos.runtime.api.state.gateway = replace(service, gateway=replace(service.gateway, views=Broken()))
+    broken = replace(service.gateway, sightings=Sightings(service.gateway.mounts, Broken()))
+    qos.runtime.api.state.gateway = replace(service, gateway=broken)
     answer = await qos.http.get("/f")
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     assert answer.json()["trace_id"] == answer.headers["traceparent"].split("-")[1]

@@ -7,7 +7,10 @@ from datetime import timedelta
 
 import pytest
 from indigo_contracts.registry import FACTS
+from indigo_kernel.db.reader import Reader
 from indigo_qos_gateway.adapters.db.transitions import SqlTransitions
+from indigo_qos_gateway.adapters.db.views import SqlViews
+from indigo_qos_gateway.application.sighting import Sightings
 
 
 async def request(qos, path, target, **headers):
@@ -223,12 +226,13 @@ async def test_a_transition_that_ends_while_an_object_is_shown_does_not_look_fai
     class EndsBefore:
         """What is known, after the transition has come to its end."""
 
-        async def find(self, path):
+        async def find(self, paths):
             await qos.work_off()
-            return await gateway.views.find(path)
+            return await SqlViews(reader, gateway.mounts.lineage).find(paths)
 
-    gateway = qos.runtime.api.state.gateway.gateway
-    seen = await replace(gateway, views=EndsBefore()).view("/f")
+    gateway, reader = qos.runtime.api.state.gateway.gateway, Reader(qos.runtime.database.engine)
+    seen = await replace(gateway, sightings=Sightings(gateway.mounts, EndsBefore())).view("/f")
+    await reader.close()
     assert (seen.status.storage_class, seen.moving_to) == ("DiskAndTape", None)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from indigo_qos_gateway.adapters.coalesced import Coalesced
+from indigo_qos_gateway.application.coalesced import Coalesced
 
 
 class Answers:
@@ -53,6 +53,35 @@ async def test_those_who_come_at_the_same_time_are_asked_together():
     await answers.questions(1)
     answers.doors[0].set()
     assert await asyncio.gather(*asking) == ["a of 1", "b of 1", "c of 1"]
+
+
+async def test_those_who_were_answered_join_those_who_wait():
+    answers = Answers()
+    coalesced = Coalesced(answers.ask)
+
+    async def twice(key):
+        return [await coalesced.get(key), await coalesced.get(key)]
+
+    first = asyncio.create_task(twice("a"))
+    await answers.questions(1)
+    waits = asyncio.create_task(coalesced.get("b"))
+    await asyncio.sleep(0)
+    answers.doors[0].set()
+    await answers.questions(2)
+    assert sorted(answers.asked[1]) == ["a", "b"]
+    answers.doors[1].set()
+    assert await asyncio.gather(first, waits) == [["a of 1", "a of 2"], "b of 2"]
+
+
+async def test_no_question_is_too_large_and_none_is_forgotten():
+    answers = Answers()
+    coalesced = Coalesced(answers.ask)
+    asking = [asyncio.create_task(coalesced.get(number)) for number in range(100)]
+    await answers.questions(2)  # although the first of them hangs, and nobody comes any more
+    assert [len(each) for each in answers.asked] == [64, 36]
+    for door in answers.doors:
+        door.set()
+    await asyncio.gather(*asking)
 
 
 async def test_a_question_that_hangs_is_overtaken():

@@ -63,15 +63,10 @@ class JoinedTogether(JoinedBackend):
         self._single: dict[str, str] = {}
         """Handles of the steps that were begun one by one, by path."""
 
-    async def statuses(self, paths: Sequence[str]) -> Mapping[str, Status | Exception]:
-        at_home = await self._at_home(paths)
-        found: dict[str, Status | Exception] = {
-            path: self._shown(path, each, None) if isinstance(each, Status) else each
-            for path, each in (await self._together.statuses(at_home)).items()
-        }
-        # What is not there may have gone elsewhere since its place was looked up.
-        left = [path for path in paths if isinstance(found.get(path, ObjectNotFound(path)), ObjectNotFound)]
-        return found | await ask_each(left, self.status)
+    async def statuses(self, paths: Sequence[str]) -> Sequence[Status | Exception | None]:
+        at_home = set(await self._at_home(paths))
+        found = iter(await self._together.statuses([path for path in paths if path in at_home]))
+        return [self._told(path, next(found)) if path in at_home else None for path in paths]
 
     async def begin(self, paths: Sequence[str], target: str) -> Mapping[str, Exception]:
         held = self._reach.holder(target)
@@ -110,6 +105,12 @@ class JoinedTogether(JoinedBackend):
         visible = [path for path in paths if not is_hidden(path)]
         elsewhere = await self._views.among([self._outer(path) for path in visible])
         return [path for path in visible if self._outer(path) not in elsewhere]
+
+    def _told(self, path: str, found: Status | Exception | None) -> Status | Exception | None:
+        # What is not there may have gone elsewhere since its place was looked up.
+        if isinstance(found, ObjectNotFound):
+            return None
+        return self._shown(path, found, None) if isinstance(found, Status) else found
 
     async def _end(self, path: str, patience: float) -> Arrived | Exception | StepState:
         try:

@@ -53,8 +53,7 @@ class Mount:
 
     async def status(self, path: str) -> Status:
         """The status at a path of the tree. Raises ``ObjectNotFound``."""
-        status = await self.backend.status(self.inner(path))
-        return status if status.path == path else replace(status, path=path)
+        return (await self.backend.status(self.inner(path))).at(path)
 
     def holder(self, object_type: ObjectType, name: str) -> str:
         """The back-end that has a class here: the mount's own one, or one that may take over."""

@@ -101,8 +101,8 @@ class Seen:
 
 
 class Views(Protocol):
-    async def find(self, path: str) -> Seen | None:
-        """What is known; ``None`` when the object or its container is not known yet."""
+    async def find(self, paths: Sequence[str]) -> Sequence[Seen | None]:
+        """What is known of each, in their order; ``None`` when the object or its container is not known yet."""
         ...
 
 

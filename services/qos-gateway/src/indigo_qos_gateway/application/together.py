@@ -33,8 +33,11 @@ class Together(Protocol):
     Nothing of them has to be remembered: after the process ended, the same steps are begun again.
     """
 
-    async def statuses(self, paths: Sequence[str]) -> Mapping[str, Status | Exception]:
-        """What is at each of the paths, or why nobody knows."""
+    async def statuses(self, paths: Sequence[str]) -> Sequence[Status | Exception | None]:
+        """What is at each of the paths, in their order, or why nobody knows.
+
+        ``None`` for one that has to be asked about by itself.
+        """
         ...
 
     async def begin(self, paths: Sequence[str], target: str) -> Mapping[str, Exception]:
@@ -62,11 +65,10 @@ class Many:
         for mount, there in self._by_mount(paths):
             if isinstance(mount.backend, Together):
                 seen = await mount.backend.statuses([mount.inner(path) for path in there])
-                for path in there:
-                    each = seen[mount.inner(path)]
-                    found[path] = _named(each, path) if isinstance(each, Status) else each
-            else:
-                found |= await ask_each(there, mount.status)
+                for path, each in zip(there, seen, strict=True):
+                    if each is not None:
+                        found[path] = each.at(path) if isinstance(each, Status) else each
+            found |= await ask_each([path for path in there if path not in found], mount.status)
         return found
 
     async def begin(self, wanted: Mapping[str, str]) -> dict[str, str | Exception]:
@@ -157,13 +159,8 @@ async def _polled(mount: Mount, handles: Mapping[str, str], patience: float, pat
     return Arrived(status, await mount.backend.digest(mount.inner(path)))
 
 
-def _named(status: Status, path: str) -> Status:
-    """The status with the path in the whole tree, which differs below a mount only."""
-    return status if status.path == path else replace(status, path=path)
-
-
 def _at(arrived: Arrived, path: str) -> Arrived:
-    status = _named(arrived.status, path)
+    status = arrived.status.at(path)
     return arrived if status is arrived.status else replace(arrived, status=status)
 
 

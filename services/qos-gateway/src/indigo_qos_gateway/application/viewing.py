@@ -12,7 +12,8 @@ from indigo_qos_gateway.application.choosing import Chooser
 from indigo_qos_gateway.application.documents import document
 from indigo_qos_gateway.application.mounts import MountTable
 from indigo_qos_gateway.application.ports import NewWork, Work
-from indigo_qos_gateway.application.row_ports import StoredObject, Views
+from indigo_qos_gateway.application.row_ports import StoredObject
+from indigo_qos_gateway.application.sighting import Sightings
 from indigo_qos_gateway.application.transitions import moving
 from indigo_qos_gateway.domain.domain import DOMAINS
 from indigo_qos_gateway.domain.errors import ObjectNotFound, Offline
@@ -54,7 +55,7 @@ class Tree:
     mounts: MountTable
     enterprise: int
     chooser: Chooser
-    views: Views
+    sightings: Sightings
 
     async def view(self, path: str, *, listing: bool | Span = True) -> View:
         """What is at a path, with the entries of a container unless ``listing`` is false.
@@ -63,9 +64,7 @@ class Tree:
 
         Raises ``ObjectNotFound``. What others wrote to the storage gets its identity here.
         """
-        # In this order a transition that ends meanwhile looks as if it still ran, never as if it had failed.
-        seen = await self.views.find(path)
-        status = await self.mounts.at(path).status(path)
+        seen, status = await self.sightings.at(path)
         children: Sequence[Child] = ()
         if listing and _is_container(status):
             # What the gateway itself keeps in a container is counted too: then all names are needed.

@@ -7,7 +7,7 @@ vocabulary; WLCG Tape REST (localities).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -77,6 +77,10 @@ class Status:
     sha256: str | None = None
     recalling: bool = False
     provided: Mapping[str, Attribute] = field(default_factory=dict)
+
+    def at(self, path: str) -> Status:
+        """The same, named by its path in the whole tree, which differs below a mount only."""
+        return self if self.path == path else replace(self, path=path)
 
     @property
     def readable(self) -> bool:

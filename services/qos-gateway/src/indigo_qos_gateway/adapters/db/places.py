@@ -11,9 +11,9 @@ from indigo_kernel.db.engine import reading
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.db.objects import among, at_or_below, in_places
 from indigo_qos_gateway.adapters.db.tables import places, relocations
+from indigo_qos_gateway.application.coalesced import Coalesced
 from indigo_qos_gateway.domain.paths import Places, name, parent
 from indigo_qos_gateway.domain.relocation import Place, Relocation, Stage
 

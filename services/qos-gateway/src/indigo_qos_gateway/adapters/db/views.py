@@ -8,7 +8,6 @@ from dataclasses import replace
 from asyncpg import Record
 from indigo_kernel.db.reader import Reader
 
-from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.db.objects import stored_object
 from indigo_qos_gateway.adapters.db.transfers import transfer_of
 from indigo_qos_gateway.application.row_ports import Seen
@@ -32,18 +31,14 @@ _FIND = (
 
 
 class SqlViews:
-    """Implements ``application.row_ports.Views``. What many ask for at the same time is one statement."""
+    """Implements ``application.row_ports.Views`` with one statement."""
 
     def __init__(self, reader: Reader, lineage: Callable[[str], Sequence[str]]) -> None:
         """``lineage`` tells the paths at which a transition covers a path."""
         self._reader = reader
         self._lineage = lineage
-        self._found = Coalesced(self._find)
 
-    async def find(self, path: str) -> Seen | None:
-        return await self._found.get(path)
-
-    async def _find(self, paths: Sequence[str]) -> list[Seen | Exception | None]:
+    async def find(self, paths: Sequence[str]) -> list[Seen | None]:
         distinct = list(dict.fromkeys(paths))
         above = [(number, each) for number, path in enumerate(distinct, 1) for each in self._lineage(path)]
         rows = await self._reader.fetch(

@@ -17,12 +17,12 @@ from indigo_contracts.qos import Locality
 from indigo_kernel.problems import Unavailable
 
 from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_IS_KEPT, TAPE_ONLY, UNKNOWN, Ways
-from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.hsm.backend import CLASS_OF, Seen
 from indigo_qos_gateway.adapters.hsm.dcache_events import DCacheEvents
 from indigo_qos_gateway.adapters.hsm.dcache_policies import STATE, Policies
 from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.rounds import Rounds
+from indigo_qos_gateway.application.coalesced import Coalesced
 from indigo_qos_gateway.domain.storage import Content, Progress, StepState
 
 

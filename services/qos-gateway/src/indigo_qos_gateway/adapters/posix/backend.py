@@ -10,7 +10,6 @@ import structlog
 from indigo_kernel.problems import Unavailable
 
 from indigo_qos_gateway.adapters.classes import DISK_ONLY, Place, offered
-from indigo_qos_gateway.adapters.coalesced import Coalesced
 from indigo_qos_gateway.adapters.posix.attributes import ExtendedAttributes
 from indigo_qos_gateway.adapters.posix.drives import Drives, Stopped
 from indigo_qos_gateway.adapters.posix.files import Files
@@ -21,6 +20,7 @@ from indigo_qos_gateway.adapters.posix.tape import TapeTier, write_all
 from indigo_qos_gateway.adapters.posix.tiers import Tiers
 from indigo_qos_gateway.adapters.posix.tree import Tree
 from indigo_qos_gateway.adapters.threads import Threads
+from indigo_qos_gateway.application.coalesced import Coalesced
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, Offline, StorageDamage
 from indigo_qos_gateway.domain.storage import (
@@ -63,7 +63,7 @@ class PosixBackend:
         self._files = Files(self._tree, self._check_readable, self._threads)
         self._groups = Groups(self._tree, self._files, self._tiers, self._tape, Storage(disk, tape, place))
         self._drives = Drives(concurrency, self._groups.bring)
-        self._seen = Coalesced(self._look)
+        self._seen = Coalesced(self.statuses)
 
     @property
     def site(self) -> str | None:
@@ -134,8 +134,9 @@ class PosixBackend:
         if step is not None:
             await self._drives.cancel([step])
 
-    async def statuses(self, paths: Sequence[str]) -> Mapping[str, Status | Exception]:
-        return dict(zip(paths, await self._look(paths), strict=True))
+    async def statuses(self, paths: Sequence[str]) -> list[Status | Exception]:
+        await self._files.prepare()
+        return await self._threads.look(self._look, paths)
 
     async def begin(self, paths: Sequence[str], target: str) -> Mapping[str, Exception]:
         await self._files.prepare()
@@ -186,11 +187,7 @@ class PosixBackend:
         self._tape.check()
         return isinstance(self._tree.attributes, ExtendedAttributes)
 
-    async def _look(self, paths: Sequence[str]) -> list[Status | Exception]:
-        await self._files.prepare()
-        return await self._threads.look(self._statuses, paths)
-
-    def _statuses(self, paths: Sequence[str]) -> list[Status | Exception]:
+    def _look(self, paths: Sequence[str]) -> list[Status | Exception]:
         found: list[Status | Exception] = []
         for path in paths:
             try:

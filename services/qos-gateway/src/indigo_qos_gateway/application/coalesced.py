@@ -43,12 +43,16 @@ class Coalesced(Generic[K, V]):
         if not self._asking:
             if len(self._waiting) == 1:
                 loop.call_soon(self._gather, 0)
-        elif self._timer is None:
-            self._timer = loop.call_later(_PATIENCE, self._overtake)
+        else:
+            self._wait()
         return await future
 
     def _gather(self, there: int) -> None:
-        """Begin when nobody joined since the last look: whoever is ready to ask does so between two."""
+        """Begin when nobody joined since the last look: whoever is ready to ask does so between two.
+
+        After an answer these are those who got it, and ask for more: else they would always take turns with those
+        who came meanwhile, half as many at a time.
+        """
         if there < len(self._waiting) < _TOGETHER:
             asyncio.get_running_loop().call_soon(self._gather, len(self._waiting))
         else:
@@ -63,11 +67,17 @@ class Coalesced(Generic[K, V]):
             task = asyncio.create_task(self._answer(these))
             self._asking.add(task)
             task.add_done_callback(self._over)
+        if self._waiting:
+            self._wait()
 
     def _over(self, task: asyncio.Task[None]) -> None:
         self._asking.discard(task)
-        if not self._asking or self._waiting:
-            self._begin()
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._gather, 0)
+
+    def _wait(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._overtake)
 
     def _overtake(self) -> None:
         self._timer = None
