@@ -53,7 +53,21 @@ def box(tmp_path):
 
 @asynccontextmanager
 async def storage(tmp_path):
+    """With a mover that runs; `alone` has what the back-end did without it."""
     backend = PosixBackend("posix", tmp_path / "disk", tmp_path / "tape", Place("Ifca", "ES"), concurrency=1)
+    warm = tmp_path / "disk" / "warm"
+    warm.mkdir()
+    paths = [f"/warm/{number}" for number in range(16)]
+    for path in paths:
+        (tmp_path / "disk" / path[1:]).write_bytes(b"warm")
+    await backend.begin(paths, "DiskAndTape")
+    found = await ends(backend, paths)
+    assert {type(each) for each in found.values()} == {Arrived}  # nobody waited for the mover
+    (mover,) = backend._groups._movers._all
+    while not mover.listens:
+        await asyncio.sleep(0.02)
+    small, backend.alone = backend._groups._small.bring, []
+    backend._groups._small.bring = lambda wishes: backend.alone.extend(wishes) or small(wishes)
     yield backend
     await backend.close()
 
@@ -96,9 +110,10 @@ async def test_they_arrive_as_they_do_without_one(tmp_path, box, movers):
             if name == "TapeOnly":
                 await backend.begin(paths, "DiskOnly")
                 await ends(backend, paths)
+            backend.alone.clear()
             assert await backend.begin(paths, name) == {}
             found = await ends(backend, paths)
-            assert len(movers()) == 1
+            assert (len(movers()), backend.alone) == (1, [])
             for number, path in enumerate(paths):
                 assert isinstance(found[path], Arrived), found[path]
                 assert found[path].sha256 == hashlib.sha256(str(number).encode() * 100).hexdigest()
@@ -107,7 +122,7 @@ async def test_they_arrive_as_they_do_without_one(tmp_path, box, movers):
                 assert found[path].status.provided["cdmi_geographic_placement"] == ["ES"]
     assert movers() == []
     copies = {path.read_bytes() for path in (tmp_path / "tape").rglob("*") if path.is_file()}
-    assert copies == {str(number).encode() * 100 for number in range(MANY)}
+    assert copies == {b"warm", *(str(number).encode() * 100 for number in range(MANY))}
 
 
 async def test_what_a_mover_does_not_bring_is_told_as_without_one(tmp_path, box, movers):
@@ -119,7 +134,7 @@ async def test_what_a_mover_does_not_bring_is_told_as_without_one(tmp_path, box,
             fcntl.flock(held, fcntl.LOCK_EX)
             await backend.begin(paths, "DiskAndTape")
             found = await ends(backend, paths)
-        assert len(movers()) == 1
+        assert [step.path for step in backend.alone] == ["/box/0", "/box/1", "/box/large"]
     assert isinstance(found.pop("/box/0"), ObjectNotFound)
     assert found.pop("/box/1") is None  # busy: it has to be started again
     assert {type(each) for each in found.values()} == {Arrived}
@@ -138,6 +153,7 @@ async def test_a_mover_that_is_killed_costs_nothing_but_time(tmp_path, box, move
         first.kill()
         found = await ends(backend, paths[32:])
         assert {type(each) for each in found.values()} == {Arrived}
+        assert {step.path for step in backend.alone} == set(paths[32:])
         await backend.begin(paths[:32], "TapeOnly")
         assert {type(each) for each in (await ends(backend, paths[:32])).values()} == {Arrived}
         assert len(movers()) == 1
@@ -148,7 +164,7 @@ async def test_a_step_that_is_cancelled_is_not_given_to_a_mover(tmp_path, box, m
     async with storage(tmp_path) as backend:
         await backend.begin(paths, "DiskAndTape")
         await backend.stop(paths)
-        assert not any((tmp_path / "tape").rglob("*/*"))
+        assert {path.read_bytes() for path in (tmp_path / "tape").rglob("*/*") if path.is_file()} == {b"warm"}
     assert movers() == []
 
 
@@ -186,3 +202,13 @@ async def test_a_mover_nobody_understands_is_not_asked_again(tmp_path, box, move
             found = await ends(backend, paths)
         assert {type(each) for each in found.values()} == {Arrived}
         assert movers() == []
+
+
+async def test_without_any_mover_the_files_arrive_as_well(tmp_path, box, monkeypatch):
+    paths = [f"/box/{number}" for number in range(MANY)]
+    backend = PosixBackend("posix", tmp_path / "disk", tmp_path / "tape", Place(), concurrency=1)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    for some in (paths[:16], paths[16:32], paths[32:]):
+        await backend.begin(some, "DiskAndTape")
+        assert {type(each) for each in (await ends(backend, some)).values()} == {Arrived}
+    await backend.close()

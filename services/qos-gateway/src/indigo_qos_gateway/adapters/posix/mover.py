@@ -1,7 +1,7 @@
 """Run as a program: migrates groups of small files for the process that started it, until that has gone.
 
 The socket whose descriptor is the argument brings where the storage is, then for each group the paths with the
-classes they shall be brought to. Each group is answered by what arrived.
+classes they shall be brought to. The first answer says that it is ready; each group is answered by what arrived.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ def serve(caller: Connection) -> None:
     disk = Tree(storage.disk, tape)
     disk.prepare()
     small = SmallFiles(disk, tape, storage.place)
+    caller.send("ready")
     while caller.poll(IDLE_SECONDS):
         wishes = [_Wish(path, target) for path, target in caller.recv()]
         caller.send([end if isinstance(end, Arrived) else None for end in small.bring(wishes)])

@@ -13,7 +13,7 @@ from multiprocessing import Pipe
 
 import structlog
 
-from indigo_qos_gateway.adapters.posix import mover
+from indigo_qos_gateway.adapters.posix import mover as program
 from indigo_qos_gateway.adapters.posix.small_files import Storage, Wish
 from indigo_qos_gateway.domain.arrival import Arrived
 
@@ -23,62 +23,69 @@ _SECONDS_TO_END = 5.0
 
 
 class Movers:
-    """The movers of one back-end; as many as there are threads that ask at the same time.
+    """The movers of one back-end: one for each thread that has groups.
 
     They are started when there is work, and end when there was none for a while, or when this process does.
     """
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._idle: list[_Mover] = []
-        self._lock = threading.Lock()
+        self._own = threading.local()
+        self._all: set[Mover] = set()
 
     def bring(self, wishes: Sequence[Wish]) -> Sequence[Arrived | None]:
-        """What arrived; ``None`` for everything else, whatever the reason: the caller does those itself."""
-        taken: _Mover | None = None
+        """What arrived; ``None`` for everything else, whatever the reason: the caller does those itself.
+
+        That is everything while the mover of this thread begins to run.
+        """
+        mover: Mover | None = getattr(self._own, "mover", None)
         try:
-            taken = self._take() or _Mover(self._storage)
-            ends = taken.ask(wishes)
+            if mover is None:
+                self._own.mover = mover = Mover(self._storage)
+                self._all.add(mover)
+            if mover.listens:
+                return mover.ask(wishes)
         except Exception as error:  # noqa: BLE001 - whatever becomes of a mover, its files are done elsewhere
-            code = taken.end() if taken is not None else None
-            log.warning("mover.lost", files=len(wishes), error=repr(error), code=code)
-            return [None] * len(wishes)
-        with self._lock:
-            self._idle.append(taken)
-        return ends
+            code = self._end(mover) if mover is not None else None
+            if code != 0:  # else it had no work for a while
+                log.warning("mover.lost", files=len(wishes), error=repr(error), code=code)
+        return [None] * len(wishes)
 
     def close(self) -> None:
-        """End those that have no work."""
-        while taken := self._take():
-            taken.end()
+        """End them. No thread has groups any more."""
+        for mover in list(self._all):
+            self._end(mover)
 
-    def _take(self) -> _Mover | None:
-        """The one that was used last: the others may end."""
-        with self._lock:
-            while self._idle:
-                taken = self._idle.pop()
-                if taken.runs:
-                    return taken
-                taken.end()
-        return None
+    def _end(self, mover: Mover) -> int:
+        self._all.discard(mover)
+        if getattr(self._own, "mover", None) is mover:
+            del self._own.mover
+        return mover.end()
 
 
-class _Mover:
+class Mover:
+    """A mover that is starting, or runs."""
+
     def __init__(self, storage: Storage) -> None:
         self._connection, theirs = Pipe()
         with theirs:
             # Nothing is imported from where the service was started, and Ctrl-C is not for movers.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", mover.__name__, str(theirs.fileno())],
+                [sys.executable, "-P", "-m", program.__name__, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 process_group=0,
             )
         self._connection.send(storage)
+        self._listens = False
 
     @property
-    def runs(self) -> bool:
-        return self._process.poll() is None
+    def listens(self) -> bool:
+        """Whether it is ready for groups. Raises ``OSError`` or ``EOFError`` when it has ended."""
+        if self._connection.poll():  # its first answer, or its end
+            self._connection.recv()
+            self._listens = True
+        return self._listens
 
     def ask(self, wishes: Sequence[Wish]) -> Sequence[Arrived | None]:
         """Raises ``OSError`` or ``EOFError`` when it does not answer any more, and what pickles raise."""
