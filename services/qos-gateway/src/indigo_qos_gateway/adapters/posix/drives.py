@@ -18,7 +18,7 @@ from indigo_qos_gateway.adapters.threads import to_its_end
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.errors import Busy
 
-TOGETHER = 64
+TOGETHER = 128
 """Files in one group. All of them are open at the same time."""
 
 _OPEN = 512
