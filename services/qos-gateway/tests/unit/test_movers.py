@@ -3,6 +3,8 @@
 import asyncio
 import fcntl
 import hashlib
+import os
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +21,7 @@ from indigo_qos_gateway.adapters.posix.small_files import Storage
 from indigo_qos_gateway.adapters.posix.tape import CHUNK
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.errors import ObjectNotFound
+from structlog.testing import capture_logs
 
 MANY = 64
 
@@ -198,10 +201,26 @@ async def test_a_mover_nobody_understands_is_not_asked_again(tmp_path, box, move
     async with storage(tmp_path) as backend:
         with monkeypatch.context() as patched:
             patched.setattr(Arrived, "__setstate__", lambda *_: 1 / 0, raising=False)
-            await backend.begin(paths, "DiskAndTape")
-            found = await ends(backend, paths)
+            with capture_logs() as logs:
+                await backend.begin(paths, "DiskAndTape")
+                found = await ends(backend, paths)
         assert {type(each) for each in found.values()} == {Arrived}
         assert movers() == []
+        assert [(each["event"], each["error"][:17]) for each in logs] == [("mover.lost", "ZeroDivisionError")]
+
+
+async def test_nobody_is_told_of_a_mover_that_had_no_work(tmp_path, box, movers):
+    paths = [f"/box/{number}" for number in range(MANY)]
+    async with storage(tmp_path) as backend:
+        (left,) = backend._groups._movers._all
+        with socket.socket(fileno=os.dup(left._connection.fileno())) as line:
+            line.shutdown(socket.SHUT_WR)  # it ends as when there was nothing to do for long
+        left._process.wait(30)
+        with capture_logs() as logs:
+            await backend.begin(paths, "DiskAndTape")
+            found = await ends(backend, paths)
+    assert {type(each) for each in found.values()} == {Arrived}
+    assert logs == []
 
 
 async def test_without_any_mover_the_files_arrive_as_well(tmp_path, box, monkeypatch):

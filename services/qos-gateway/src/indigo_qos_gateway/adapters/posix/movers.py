@@ -47,7 +47,8 @@ class Movers:
                 return mover.ask(wishes)
         except Exception as error:  # noqa: BLE001 - whatever becomes of a mover, its files are done elsewhere
             code = self._end(mover) if mover is not None else None
-            if code != 0:  # else it had no work for a while
+            had_no_work = code == 0 and isinstance(error, EOFError | OSError)
+            if not had_no_work:
                 log.warning("mover.lost", files=len(wishes), error=repr(error), code=code)
         return [None] * len(wishes)
 
