@@ -19,7 +19,7 @@ _MANY = 16
 
 
 class Groups:
-    """Carries out groups of steps: what is small and goes to tape together, everything else one by one."""
+    """Carries out groups of steps: small files together, everything else one by one."""
 
     def __init__(self, tree: Tree, files: Files, tiers: Tiers, tape: TapeTier, storage: Storage) -> None:
         self._tree = tree

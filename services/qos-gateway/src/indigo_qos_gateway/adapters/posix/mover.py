@@ -1,4 +1,4 @@
-"""Run as a program: migrates groups of small files for the process that started it, until that has gone.
+"""Run as a program: changes the class of groups of small files for its caller, until that has gone.
 
 The socket whose descriptor is the argument brings where the storage is, then for each group the paths with the
 classes they shall be brought to. The first answer says that it is ready; each group is answered by what arrived.

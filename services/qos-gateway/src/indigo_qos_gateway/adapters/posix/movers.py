@@ -1,4 +1,4 @@
-"""Processes that migrate small files.
+"""Processes that bring small files to their classes.
 
 Threads would wait for each other, and the event loop for them: one process has one interpreter.
 """

@@ -1,4 +1,4 @@
-"""Small files on their way to tape, many of them at once."""
+"""Small files on their way between the tiers, those that go to tape many at once."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, Place
 from indigo_qos_gateway.adapters.posix.migration import Migration, Migrator
 from indigo_qos_gateway.adapters.posix.seen import look, status_of
 from indigo_qos_gateway.adapters.posix.tape import CHUNK, TapeTier
+from indigo_qos_gateway.adapters.posix.tiers import Tiers
 from indigo_qos_gateway.adapters.posix.tree import Tree, hold, is_directory
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.paths import parent
 from indigo_qos_gateway.domain.storage import Status
 
 End = Arrived | Exception | None
-"""How it ended; ``None`` for what is not a small file on its way to tape."""
+"""How it ended; ``None`` for what is not a small file."""
 
 
 class Wish(Protocol):
@@ -45,22 +46,24 @@ class Storage:
 
 
 class SmallFiles:
-    """Migrates small files of ``disk``."""
+    """Brings small files of ``disk`` to their classes."""
 
     def __init__(self, disk: Tree, tape: TapeTier, place: Place) -> None:
         self._disk = disk
         self._place = place
         self._migrator = Migrator(disk, tape)
+        self._tiers = Tiers(disk, tape)
 
     def bring(self, wishes: Sequence[Wish]) -> list[End]:
         """How each of these ended; one that fails stops no other."""
         with ExitStack() as stack:
             ends: dict[Wish, End] = {}
             group: list[tuple[Wish, Migration]] = []
+            others: list[Wish] = []
             for wish, above in self._with_parents(wishes, ends):
                 try:
                     wish.watch()
-                    migration = self._small(wish, above, stack)
+                    migration = self._small(wish, above, stack, others)
                 except Exception as error:  # noqa: BLE001 - whatever one object raises is its own failure
                     ends[wish] = error
                     continue
@@ -69,7 +72,9 @@ class SmallFiles:
             self._migrator.migrate([migration for _, migration in group])
             for wish, migration in group:
                 ends[wish] = migration.error or self._arrived(migration)
-            return [ends.get(wish) for wish in wishes]
+        for wish in others:
+            ends[wish] = self._alone(wish)
+        return [ends.get(wish) for wish in wishes]
 
     def _with_parents(self, wishes: Sequence[Wish], ends: dict[Wish, End]) -> Iterator[tuple[Wish, int]]:
         """Every wish with the open directory of its file; a directory that cannot be opened ends its wishes."""
@@ -83,18 +88,31 @@ class SmallFiles:
                 for wish in these:
                     ends.setdefault(wish, error)
 
-    def _small(self, wish: Wish, above: int, stack: ExitStack) -> Migration | None:
-        """The migration of a small file, held until the stack is closed; ``None`` for anything else."""
+    def _small(self, wish: Wish, above: int, stack: ExitStack, others: list[Wish]) -> Migration | None:
+        """The migration of a small file, held until the stack is closed; ``None`` for anything else.
+
+        Small files that go elsewhere are added to ``others``.
+        """
         held = hold(above, wish.path)
         with ExitStack() as mine:
             mine.callback(os.close, held.fd)
-            if is_directory(held.fd) or os.fstat(held.fd).st_size > CHUNK or wish.target == DISK_ONLY:
+            if is_directory(held.fd) or os.fstat(held.fd).st_size > CHUNK:
                 return None
             seen = look(self._disk.attributes, held.fd)
-            if seen.stub or seen.migrated:
+            if seen.stub or seen.migrated or wish.target == DISK_ONLY:
+                others.append(wish)
                 return None
             stack.push(mine.pop_all())
         return Migration(held, seen, wish.target == DISK_AND_TAPE, wish.watch)
+
+    def _alone(self, wish: Wish) -> End:
+        try:
+            wish.watch()
+            sha256 = self._tiers.bring(wish.path, wish.target, wish.watch)
+            with self._disk.opened(wish.path) as fd:
+                return Arrived(self._status(wish.path, fd), sha256)
+        except Exception as error:  # noqa: BLE001 - as above
+            return error
 
     def _arrived(self, migration: Migration) -> End:
         path = migration.held.path
