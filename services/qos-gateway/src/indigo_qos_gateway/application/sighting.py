@@ -14,8 +14,6 @@ from indigo_qos_gateway.application.row_ports import Seen, Views
 from indigo_qos_gateway.application.together import Together
 from indigo_qos_gateway.domain.storage import Status
 
-Sight = tuple[Seen | None, Status]
-
 
 class Sightings:
     """What many ask for at the same time is one statement and, where a storage can, one question to the storage.
@@ -34,7 +32,7 @@ class Sightings:
             if isinstance(mount.backend, Together)
         }
 
-    async def at(self, path: str) -> Sight:
+    async def at(self, path: str) -> tuple[Seen | None, Status]:
         """What is at ``path``. Raises ``ObjectNotFound`` when the storage has nothing there."""
         mount = self._mounts.at(path)
         if mount.prefix in self._both:

@@ -14,8 +14,9 @@ from indigo_qos_gateway.adapters.posix.attributes import ExtendedAttributes
 from indigo_qos_gateway.adapters.posix.drives import Drives, Stopped
 from indigo_qos_gateway.adapters.posix.files import Files
 from indigo_qos_gateway.adapters.posix.groups import Groups
-from indigo_qos_gateway.adapters.posix.seen import look, status_of
-from indigo_qos_gateway.adapters.posix.small_files import Storage
+from indigo_qos_gateway.adapters.posix.movers import Movers
+from indigo_qos_gateway.adapters.posix.seen import look
+from indigo_qos_gateway.adapters.posix.small_files import SmallFiles, Storage
 from indigo_qos_gateway.adapters.posix.tape import TapeTier, write_all
 from indigo_qos_gateway.adapters.posix.tiers import Tiers
 from indigo_qos_gateway.adapters.posix.tree import Tree
@@ -56,12 +57,13 @@ class PosixBackend:
         self._classes = offered(place)
         self._tape = TapeTier(tape)
         self._tree = Tree(disk, self._tape)
-        self._tiers = Tiers(self._tree, self._tape)
+        self._tiers = Tiers(self._tree, self._tape, place)
         self._threads = Threads(name)
         # Whole files are read here: nobody waits behind that to hear what an object is.
         self._reading = Threads(f"{name}-reading", most=_READ_AT_ONCE)
         self._files = Files(self._tree, self._check_readable, self._threads)
-        self._groups = Groups(self._tree, self._files, self._tiers, self._tape, Storage(disk, tape, place))
+        small = SmallFiles(self._tree, self._tape, place)
+        self._groups = Groups(self._files, self._tiers, small, Movers(Storage(disk, tape, place)))
         self._drives = Drives(concurrency, self._groups.bring)
         self._seen = Coalesced(self.statuses)
 
@@ -191,8 +193,7 @@ class PosixBackend:
         found: list[Status | Exception] = []
         for path in paths:
             try:
-                with self._tree.opened(path) as fd:
-                    found.append(status_of(self._tree.attributes, self._place, path, fd))
+                found.append(self._tiers.status(path))
             except Exception as error:  # noqa: BLE001 - told to who asked about this path
                 found.append(error)
         return found

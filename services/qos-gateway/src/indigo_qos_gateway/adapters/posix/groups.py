@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from indigo_qos_gateway.adapters.posix.drives import Report, Step
 from indigo_qos_gateway.adapters.posix.files import Files
 from indigo_qos_gateway.adapters.posix.movers import Movers
-from indigo_qos_gateway.adapters.posix.seen import status_of
-from indigo_qos_gateway.adapters.posix.small_files import SmallFiles, Storage
-from indigo_qos_gateway.adapters.posix.tape import TapeTier
+from indigo_qos_gateway.adapters.posix.small_files import SmallFiles
 from indigo_qos_gateway.adapters.posix.tiers import Tiers
-from indigo_qos_gateway.adapters.posix.tree import Tree
 from indigo_qos_gateway.domain.arrival import Arrived
 
 _MANY = 16
@@ -21,13 +18,11 @@ _MANY = 16
 class Groups:
     """Carries out groups of steps: small files together, everything else one by one."""
 
-    def __init__(self, tree: Tree, files: Files, tiers: Tiers, tape: TapeTier, storage: Storage) -> None:
-        self._tree = tree
+    def __init__(self, files: Files, tiers: Tiers, small: SmallFiles, movers: Movers) -> None:
         self._files = files
         self._tiers = tiers
-        self._place = storage.place
-        self._small = SmallFiles(tree, tape, storage.place)
-        self._movers = Movers(storage)
+        self._small = small
+        self._movers = movers
 
     def bring(self, steps: Sequence[Step], report: Report) -> None:
         """Bring every step to its end; one that fails stops no other."""
@@ -57,7 +52,6 @@ class Groups:
 
     def _alone(self, step: Step) -> Arrived:
         step.watch()
-        container = self._files.set_container_class(step.path, step.target)
-        sha256 = None if container else self._tiers.bring(step.path, step.target, step.watch)
-        with self._tree.opened(step.path) as fd:
-            return Arrived(status_of(self._tree.attributes, self._place, step.path, fd), sha256)
+        if self._files.set_container_class(step.path, step.target):
+            return Arrived(self._tiers.status(step.path))
+        return self._tiers.bring(step.path, step.target, step.watch)

@@ -12,13 +12,12 @@ from typing import Protocol
 
 from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, Place
 from indigo_qos_gateway.adapters.posix.migration import Migration, Migrator
-from indigo_qos_gateway.adapters.posix.seen import look, status_of
+from indigo_qos_gateway.adapters.posix.seen import Seen, look, status_of
 from indigo_qos_gateway.adapters.posix.tape import CHUNK, TapeTier
 from indigo_qos_gateway.adapters.posix.tiers import Tiers
-from indigo_qos_gateway.adapters.posix.tree import Tree, hold, is_directory
+from indigo_qos_gateway.adapters.posix.tree import Held, Tree, hold, is_directory
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.paths import parent
-from indigo_qos_gateway.domain.storage import Status
 
 End = Arrived | Exception | None
 """How it ended; ``None`` for what is not a small file."""
@@ -52,23 +51,30 @@ class SmallFiles:
         self._disk = disk
         self._place = place
         self._migrator = Migrator(disk, tape)
-        self._tiers = Tiers(disk, tape)
+        self._tiers = Tiers(disk, tape, place)
 
     def bring(self, wishes: Sequence[Wish]) -> list[End]:
         """How each of these ended; one that fails stops no other."""
+        ends: dict[Wish, End] = {}
+        group: list[tuple[Wish, Migration]] = []
+        others: list[Wish] = []
         with ExitStack() as stack:
-            ends: dict[Wish, End] = {}
-            group: list[tuple[Wish, Migration]] = []
-            others: list[Wish] = []
             for wish, above in self._with_parents(wishes, ends):
                 try:
                     wish.watch()
-                    migration = self._small(wish, above, stack, others)
+                    with ExitStack() as mine:
+                        held = hold(above, wish.path)
+                        mine.callback(os.close, held.fd)
+                        seen = self._small(held)
+                        if seen is None:
+                            continue
+                        if seen.stub or seen.migrated or wish.target == DISK_ONLY:
+                            others.append(wish)
+                            continue
+                        group.append((wish, Migration(held, seen, wish.target == DISK_AND_TAPE, wish.watch)))
+                        stack.push(mine.pop_all())
                 except Exception as error:  # noqa: BLE001 - whatever one object raises is its own failure
                     ends[wish] = error
-                    continue
-                if migration is not None:
-                    group.append((wish, migration))
             self._migrator.migrate([migration for _, migration in group])
             for wish, migration in group:
                 ends[wish] = migration.error or self._arrived(migration)
@@ -88,41 +94,28 @@ class SmallFiles:
                 for wish in these:
                     ends.setdefault(wish, error)
 
-    def _small(self, wish: Wish, above: int, stack: ExitStack, others: list[Wish]) -> Migration | None:
-        """The migration of a small file, held until the stack is closed; ``None`` for anything else.
-
-        Small files that go elsewhere are added to ``others``.
-        """
-        held = hold(above, wish.path)
-        with ExitStack() as mine:
-            mine.callback(os.close, held.fd)
-            if is_directory(held.fd) or os.fstat(held.fd).st_size > CHUNK:
-                return None
-            seen = look(self._disk.attributes, held.fd)
-            if seen.stub or seen.migrated or wish.target == DISK_ONLY:
-                others.append(wish)
-                return None
-            stack.push(mine.pop_all())
-        return Migration(held, seen, wish.target == DISK_AND_TAPE, wish.watch)
+    def _small(self, held: Held) -> Seen | None:
+        """What a small file is; ``None`` for a large one or a directory."""
+        if is_directory(held.fd) or os.fstat(held.fd).st_size > CHUNK:
+            return None
+        return look(self._disk.attributes, held.fd)
 
     def _alone(self, wish: Wish) -> End:
         try:
             wish.watch()
-            sha256 = self._tiers.bring(wish.path, wish.target, wish.watch)
-            with self._disk.opened(wish.path) as fd:
-                return Arrived(self._status(wish.path, fd), sha256)
+            return self._tiers.bring(wish.path, wish.target, wish.watch)
         except Exception as error:  # noqa: BLE001 - as above
             return error
 
     def _arrived(self, migration: Migration) -> End:
-        path = migration.held.path
+        path, fd = migration.held.path, migration.held.fd
         try:
-            if migration.keep_disk:
-                return Arrived(self._status(path, migration.held.fd), migration.sha256)
-            with self._disk.opened(path) as fd:  # a stub is another file
-                return Arrived(self._status(path, fd), migration.sha256)
+            # A stub is another file.
+            status = (
+                status_of(self._disk.attributes, self._place, path, fd)
+                if migration.keep_disk
+                else self._tiers.status(path)
+            )
         except Exception as error:  # noqa: BLE001 - as above
             return error
-
-    def _status(self, path: str, fd: int) -> Status:
-        return status_of(self._disk.attributes, self._place, path, fd)
+        return Arrived(status, migration.sha256)

@@ -13,28 +13,38 @@ from collections.abc import Iterable
 
 from indigo_contracts.qos import Locality
 
-from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY
+from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, Place
 from indigo_qos_gateway.adapters.posix.attributes import COPY, MIGRATED, RECALL, SHA256
 from indigo_qos_gateway.adapters.posix.migration import Migration, Migrator, mark, replace_by_stub
-from indigo_qos_gateway.adapters.posix.seen import Seen, look
+from indigo_qos_gateway.adapters.posix.seen import Seen, look, status_of
 from indigo_qos_gateway.adapters.posix.tape import TapeTier, Watch, chunks, write_all
 from indigo_qos_gateway.adapters.posix.tree import Held, Tree
+from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.errors import StorageDamage
+from indigo_qos_gateway.domain.storage import Status
 
 
 class Tiers:
-    """Moves files of ``disk`` to ``tape`` and back."""
+    """Moves files of ``disk`` to ``tape`` and back; both are at ``place``."""
 
-    def __init__(self, disk: Tree, tape: TapeTier) -> None:
+    def __init__(self, disk: Tree, tape: TapeTier, place: Place) -> None:
         self._disk = disk
         self._tape = tape
+        self._place = place
         self._migrator = Migrator(disk, tape)
 
-    def bring(self, path: str, target: str, watch: Watch) -> str:
-        """Bring a file to the class ``target``, and tell the SHA-256 of every copy that class promises.
+    def status(self, path: str) -> Status:
+        """What the file or directory at a path is. Raises ``ObjectNotFound``."""
+        with self._disk.opened(path) as fd:
+            return status_of(self._disk.attributes, self._place, path, fd)
 
-        Raises ``StorageDamage``, ``Busy``, or what ``watch`` raises.
-        """
+    def bring(self, path: str, target: str, watch: Watch) -> Arrived:
+        """Bring a file to the class ``target``. Raises ``StorageDamage``, ``Busy``, or what ``watch`` raises."""
+        sha256 = self._brought(path, target, watch)
+        return Arrived(self.status(path), sha256)
+
+    def _brought(self, path: str, target: str, watch: Watch) -> str:
+        """The SHA-256 of every copy the class promises."""
         with self._disk.held(path) as held:
             seen = look(self._disk.attributes, held.fd)
             if seen.locality is Locality.LOST:
