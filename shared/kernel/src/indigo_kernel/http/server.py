@@ -17,6 +17,10 @@ from starlette.types import ASGIApp
 GRACE_SECONDS = 20
 """How long running requests may take to end when the process stops."""
 
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection without requests stays open: longer than clients and proxies keep theirs (httpx 5 s, the
+suite's own 15 s, nginx 60 s). Were it closed first, a request sent in that moment would be lost."""
+
 
 T = TypeVar("T")
 
@@ -74,6 +78,7 @@ async def serving(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
             access_log=False,
             log_config=None,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     )
     task = asyncio.create_task(server.serve(sockets=[bound]))
