@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -94,6 +94,25 @@ def small_garbage_rounds() -> Iterator[None]:
     yield
     gc.collect()
     gc.freeze()
+
+
+_LINES_SHOWN = 60
+"""Of what a failed test printed: a service under test may have logged thousands of requests."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of what a failed test printed, so that the reason stays in sight."""
+    report = yield
+    report.sections = [(title, end_of(printed)) for title, printed in report.sections]
+    return report
+
+
+def end_of(printed: str) -> str:
+    """The last lines, and how many there are before them."""
+    lines = printed.splitlines(keepends=True)
+    left_out = len(lines) - _LINES_SHOWN
+    return printed if left_out <= 0 else "".join([f"({left_out} lines before)\n", *lines[left_out:]])
 
 
 def pytest_unconfigure() -> None:
