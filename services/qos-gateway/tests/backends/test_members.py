@@ -217,6 +217,35 @@ async def test_a_queue_tells_what_the_one_who_has_it_filled_may_see(start_qos, m
         assert "secret" in await turned("/of-eve", eve, ada)
 
 
+async def test_a_queue_that_was_serialized_tells_what_the_one_who_reads_it_may_see(start_qos, mounts_file):
+    async with start_qos(mounts_file=mounts_file) as qos:
+        eve = as_member(qos, "qos:change", who="eve", groups=[])
+        ada = as_member(qos, "qos:change")
+        container = {"content-type": "application/cdmi-container"}
+        queue = {"content-type": "application/cdmi-queue"}
+        await qos.http.put("/box/", content="{}", headers=ada | container)
+        for name, metadata in QUEUES.items():
+            body = json.dumps({"metadata": metadata})
+            await qos.http.put(f"/box/{name}", content=body, headers=ada | queue)
+            serialize = json.dumps({"serialize": f"/box/{name}"})
+            await qos.http.put(f"/{name}.json", content=serialize, headers=ada | CDMI)
+        await qos.http.put("/all.json", content='{"serialize": "/box/"}', headers=ada | CDMI)
+        for who, headers in (("eve", eve), ("ada", ada)):
+            body = '{"deserialize": "/all.json"}'
+            made = await qos.http.put(f"/{who}/", content=body, headers=headers | container)
+            assert (made.status_code, made.json()["children"]) == (201, ["found", "told"])
+            for name in QUEUES:
+                body = json.dumps({"deserialize": f"/{name}.json"})
+                made = await qos.http.put(f"/{who}-{name}", content=body, headers=headers | queue)
+                assert made.status_code == 201, made.text
+        await qos.http.put("/closed/secret", content=b"1", headers=ada)
+        await qos.work_off()
+        for name in QUEUES:
+            for path in (f"/eve/{name}", f"/eve-{name}", f"/ada/{name}", f"/ada-{name}"):
+                seen = (await qos.http.get(f"{path}?values:1000", headers=ada)).text
+                assert ("secret" in seen) is path.startswith("/ada"), path
+
+
 async def test_queues_and_references_in_it_are_shown_to_members_only(start_qos, mounts_file):
     async with start_qos(mounts_file=mounts_file) as qos:
         ada = as_member(qos)

@@ -6,7 +6,6 @@ Sources: CDMI 1.1.1, clauses 8.3, 9.3, 12.2 and 16; the INDIGO QoS dialect for `
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ from indigo_qos_gateway.domain.metadata import selected
 from indigo_qos_gateway.domain.paths import ORPHANS, ROOT, name, parent
 from indigo_qos_gateway.domain.selection import Selection, Span
 from indigo_qos_gateway.domain.storage import DEFAULT_CLASS, ObjectType, class_uri
+from indigo_qos_gateway.domain.values import encoded
 from indigo_qos_gateway.domain.wishes import ACTION, LIFETIME
 
 Answer = CdmiObject | CdmiContainer | CdmiQueue | CdmiDomain | CdmiCapability
@@ -158,13 +158,3 @@ def children_fields(names: Sequence[str], selection: Selection) -> dict[str, Any
     first = span.first if span else 0
     told = str(Span(first, first + len(shown) - 1)) if shown else ""
     return {"childrenrange": told, "children": shown}
-
-
-def encoded(data: bytes, wanted: str) -> tuple[str, str]:
-    """How bytes are shown in JSON, and so shown: as ``wanted`` if they can be."""
-    if wanted == "utf-8":
-        try:
-            return "utf-8", data.decode()
-        except UnicodeDecodeError:
-            pass  # the client's word about its bytes was wrong
-    return "base64", base64.b64encode(data).decode()

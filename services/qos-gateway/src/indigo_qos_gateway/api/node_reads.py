@@ -11,7 +11,7 @@ from indigo_kernel.auth.principal import Principal
 from indigo_kernel.problems import BadRequest
 
 from indigo_qos_gateway.api import negotiation, values
-from indigo_qos_gateway.api.cdmi_json import encoded, respond
+from indigo_qos_gateway.api.cdmi_json import respond
 from indigo_qos_gateway.api.deps import Service, Target
 from indigo_qos_gateway.api.multipart import parts_response
 from indigo_qos_gateway.api.negotiation import QUEUE, Dialect
@@ -25,6 +25,7 @@ from indigo_qos_gateway.domain.notification import shown_status
 from indigo_qos_gateway.domain.paths import ORPHANS, ROOT, name, parent
 from indigo_qos_gateway.domain.selection import Selection, Span
 from indigo_qos_gateway.domain.storage import CAPABILITIES
+from indigo_qos_gateway.domain.values import encoded
 
 _AT_ONCE = Which(count=100)
 """The values of a queue that was asked for in parts without a word about values."""

@@ -12,15 +12,17 @@ from indigo_kernel.problems import BadRequest, Conflict
 
 from indigo_qos_gateway.api import negotiation, values
 from indigo_qos_gateway.api.cdmi_json import respond
-from indigo_qos_gateway.api.deps import Service, Target
+from indigo_qos_gateway.api.deps import Service, Target, path_at
 from indigo_qos_gateway.api.multipart import Parts
 from indigo_qos_gateway.api.negotiation import MULTIPART, OBJECT, QUEUE, Dialect
 from indigo_qos_gateway.api.node_reads import identity, queue_json
 from indigo_qos_gateway.api.schemas import CdmiEnqueue, CdmiObject, CdmiQueueWrite, CdmiWrite
+from indigo_qos_gateway.application.deserializing import check_kind
 from indigo_qos_gateway.application.domains import check_owner
 from indigo_qos_gateway.application.nodes import add_node, change_queue, check_place, get_queue
 from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.queues import dequeue, enqueue, transfer
+from indigo_qos_gateway.application.serializing import read_serialized
 from indigo_qos_gateway.application.viewing import domain_above
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.node import (
@@ -34,6 +36,7 @@ from indigo_qos_gateway.domain.node import (
 )
 from indigo_qos_gateway.domain.paths import ORPHANS, check_name_is_free, parent, parse_path
 from indigo_qos_gateway.domain.selection import Selection, parse_selection
+from indigo_qos_gateway.domain.serialized import Serialized
 from indigo_qos_gateway.domain.storage import Status
 
 _MOST_VALUES = 1000
@@ -46,7 +49,7 @@ async def put_reference(
     path: str,
     dialect: Dialect,
     before: Status | None,
-    written: CdmiWrite,
+    written: CdmiWrite | CdmiQueueWrite,
     identifier: str | None,
 ) -> Response:
     """Make a reference (201). One that is there is removed, not changed."""
@@ -72,26 +75,24 @@ async def put_queue(
     identifier: str | None = None,
     patch: bool = False,
 ) -> Response:
-    """Make a queue (201), give it other metadata, or append values of another queue to it (204)."""
+    """Make a queue or a reference (201), give a queue other metadata, or append values of another one (204)."""
     if about.slash:
         raise BadRequest("A queue is written without a slash at its end")
     gateway, path = here.gateway, about.path
     written = values.parsed(await values.body_text(request), CdmiQueueWrite)
+    sources = written.sources()
+    if len(sources) > 1:
+        raise BadRequest(f"One of {', '.join(sources)} makes a queue")
     async with gateway.work() as work:
         before = await work.nodes.find(path)
     if before is None and patch:
         raise ObjectNotFound(path)
-    source = await _source(here, who, written, Which() if before is None else None)
     if before is None:
-        node = await _new_node(
-            here, who, path, NodeKind.QUEUE, identifier, written.domainURI, written.metadata or {}
-        )
-        async with gateway.work() as work:
-            made = await add_node(work, node, who.actor)
-            await _append(work, here, made, source)
-            answer = await queue_json(work, here, made, Selection(None), dialect)
-        return respond(answer, dialect, QUEUE, 201)
+        return await _make_queue(here, who, path, dialect, written, identifier)
     here.access.check_write(who, path)
+    if not {"copy", "move"}.issuperset(sources):
+        raise Conflict(f"{path} is there already")
+    source = await _source(here, who, written, None)
     async with gateway.work() as work:
         queue = await get_queue(work, path)
         if written.metadata is not None:
@@ -106,6 +107,39 @@ async def put_queue(
             await change_queue(work, queue, written.metadata, names, who.actor, shown)
         await _append(work, here, queue, source)
     return Response(status_code=204, headers=dialect.headers)
+
+
+async def _make_queue(
+    here: Service, who: Principal, path: str, dialect: Dialect, written: CdmiQueueWrite, identifier: str | None
+) -> Response:
+    if written.reference is not None:
+        return await put_reference(here, who, path, dialect, None, written, identifier)
+    source = await _source(here, who, written, Which())
+    tree = await _serialized(here, who, written)
+    metadata = {**(tree.metadata if tree else {}), **(written.metadata or {})}
+    node = await _new_node(here, who, path, NodeKind.QUEUE, identifier, written.domainURI, metadata)
+    async with here.gateway.work() as work:
+        made = await add_node(work, node, who.actor)
+        await _append(work, here, made, source)
+        if tree is not None and tree.values:
+            await enqueue(work, made, tree.values, here.queue_limits)
+        answer = await queue_json(work, here, made, Selection(None), dialect)
+    return respond(answer, dialect, QUEUE, 201)
+
+
+async def _serialized(here: Service, who: Principal, written: CdmiQueueWrite) -> Serialized | None:
+    """The queue a new one is to be made of. Raises ``Conflict`` for something else that was serialized."""
+    if written.deserializevalue is not None:
+        text = values.decoded(written.deserializevalue, "base64", "/deserializevalue")
+    elif written.deserialize is not None:
+        source = await here.gateway.resolved(path_at(written.deserialize, "/deserialize"))
+        here.access.check_read(who, source)
+        text = await read_serialized(here.gateway, source)
+    else:
+        return None
+    tree = values.serialized(text)
+    check_kind(tree, NodeKind.QUEUE)
+    return tree
 
 
 async def enqueue_values(request: Request, here: Service, who: Principal, path: str, dialect: Dialect) -> Response:

@@ -20,15 +20,15 @@ from indigo_qos_gateway.api.negotiation import CONTAINER, OBJECT, Dialect
 from indigo_qos_gateway.api.node_writes import put_reference
 from indigo_qos_gateway.api.schemas import CdmiWrite
 from indigo_qos_gateway.application.copying import transfer
+from indigo_qos_gateway.application.deserializing import Maker, deserialize
 from indigo_qos_gateway.application.domains import check_owner
 from indigo_qos_gateway.application.objects import Change
-from indigo_qos_gateway.application.serializing import deserialize, read_serialized, serialize
+from indigo_qos_gateway.application.serializing import read_serialized, serialize
 from indigo_qos_gateway.application.viewing import OCTETS, View
 from indigo_qos_gateway.domain.errors import CapabilitiesNotFound, ObjectNotFound, UnknownClass
 from indigo_qos_gateway.domain.paths import ORPHANS, check_name_is_free, parent
 from indigo_qos_gateway.domain.ranges import parse_content_range
 from indigo_qos_gateway.domain.selection import Selection, Span
-from indigo_qos_gateway.domain.serialized import parse_serialized
 from indigo_qos_gateway.domain.storage import ObjectType, Status
 from indigo_qos_gateway.domain.transfer import TransferKind
 
@@ -173,9 +173,10 @@ async def _put_made(put: Put, written: CdmiWrite, change: Change, kind: ObjectTy
     gateway, path, who, here = put.here.gateway, put.about.path, put.who, put.here
     if put.before is not None:
         raise Conflict(f"{path} is there already")
+    maker = Maker(who.actor, here.access.places(who), here.queue_limits)
     if written.deserializevalue is not None:
-        tree = parse_serialized(values.decoded(written.deserializevalue, "base64", "/deserializevalue"))
-        return _made(put, await deserialize(gateway, tree, path, kind, change, who.actor))
+        tree = values.serialized(values.decoded(written.deserializevalue, "base64", "/deserializevalue"))
+        return _made(put, await deserialize(gateway, tree, path, kind, change, maker))
     (name,) = written.sources()
     source = await gateway.resolved(_source(written, name))
     here.access.check_read(who, source)
@@ -186,8 +187,8 @@ async def _put_made(put: Put, written: CdmiWrite, change: Change, kind: ObjectTy
         change = replace(change, chunks=values.once(data), mimetype="application/json", encoding="utf-8")
         return _made(put, await gateway.put_object(path, change, None, who.actor))
     if name == "deserialize":
-        tree = parse_serialized(await read_serialized(gateway, source))
-        return _made(put, await deserialize(gateway, tree, path, kind, change, who.actor))
+        tree = values.serialized(await read_serialized(gateway, source))
+        return _made(put, await deserialize(gateway, tree, path, kind, change, maker))
     if name == "move":
         if parent(source) != ORPHANS:
             check_name_is_free(source, here.own_names)

@@ -10,10 +10,9 @@ from typing import Annotated, Any, Literal
 from indigo_contracts.qos import TransitionSnapshot
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-MimeType = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+( *;[\x20-\x7e]*)?$", max_length=255),
-]
+from indigo_qos_gateway.domain.values import MEDIA_TYPE, MOST_TYPE_CHARACTERS
+
+MimeType = Annotated[str, StringConstraints(pattern=MEDIA_TYPE, max_length=MOST_TYPE_CHARACTERS)]
 
 
 class _Answer(BaseModel):
@@ -84,6 +83,7 @@ class CdmiDomain(_Answer):
 
 
 Uri = Annotated[str, StringConstraints(min_length=1, max_length=1200)]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
 
 class CdmiWrite(BaseModel):
@@ -99,7 +99,7 @@ class CdmiWrite(BaseModel):
     capabilitiesURI: str | None = Field(default=None, max_length=1024)  # noqa: N815
     copy_from: Uri | None = Field(default=None, alias="copy")
     move_from: Uri | None = Field(default=None, alias="move")
-    reference: str | None = Field(default=None, min_length=1, max_length=2000)
+    reference: Reference | None = None
     serialize: Uri | None = None
     deserialize: Uri | None = None
     deserializevalue: str | None = None
@@ -119,6 +119,14 @@ class CdmiQueueWrite(BaseModel):
     domainURI: Uri | None = None  # noqa: N815
     copy_from: Uri | None = Field(default=None, alias="copy")
     move_from: Uri | None = Field(default=None, alias="move")
+    reference: Reference | None = None
+    deserialize: Uri | None = None
+    deserializevalue: str | None = None
+
+    def sources(self) -> list[str]:
+        """Names of the fields given that each make a queue of their own."""
+        names = ("copy_from", "move_from", "reference", "deserialize", "deserializevalue")
+        return [name.removesuffix("_from") for name in names if getattr(self, name) is not None]
 
 
 class CdmiEnqueue(BaseModel):

@@ -16,20 +16,22 @@ from fastapi import Request, Response
 from indigo_contracts.problems import FieldError
 from indigo_kernel.http.jsontext import check_json
 from indigo_kernel.problems import BadRequest, Conflict, TooLarge
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.responses import StreamingResponse
 
 from indigo_qos_gateway.api.negotiation import Dialect
-from indigo_qos_gateway.api.schemas import UNSUPPORTED, MimeType
+from indigo_qos_gateway.api.schemas import UNSUPPORTED
 from indigo_qos_gateway.application.viewing import OCTETS, Tree, View
 from indigo_qos_gateway.domain.ranges import Unsatisfiable, parse_range
 from indigo_qos_gateway.domain.selection import Span
+from indigo_qos_gateway.domain.serialized import MOST_BYTES, MOST_DEPTH, Serialized, read_form
+from indigo_qos_gateway.domain.values import check_media_type
 
 MOST_JSON_BYTES = 4 * 1024 * 1024
 """Of a JSON body, and of a value inside a JSON answer."""
 
 _DEPTH = 64
-_MEDIA_TYPE = TypeAdapter[str](MimeType)
+_SERIALIZED_DEPTH = _DEPTH + 2 * MOST_DEPTH
 _UTF8 = re.compile(r"charset\s*=\s*\"?utf-8", re.IGNORECASE)
 # Whoever stored the bytes also chose their type: a browser shall not run them as a page of this origin.
 _SANDBOX = "default-src 'none'; sandbox"
@@ -136,14 +138,17 @@ def decoded(value: str, encoding: str | None, pointer: str = "/value") -> bytes:
         raise BadRequest(detail, errors=[FieldError(pointer=pointer, detail=detail, code="base64")]) from None
 
 
+def serialized(text: bytes) -> Serialized:
+    """What a serialized object says. Raises ``BadRequest`` for one that cannot be read or stored."""
+    if len(text) > MOST_BYTES:
+        raise BadRequest(f"A serialized object has at most {MOST_BYTES} bytes")
+    check_json(text, max_depth=_SERIALIZED_DEPTH)
+    return read_form(json.loads(text))
+
+
 def checked_type(media_type: str | None) -> str:
     """The media type of a value; plain bytes when nobody said. Raises ``BadRequest``."""
-    if media_type is None:
-        return OCTETS
-    try:
-        return _MEDIA_TYPE.validate_python(media_type)
-    except ValidationError:
-        raise BadRequest("The content type of a part is no media type") from None
+    return OCTETS if media_type is None else check_media_type(media_type)
 
 
 def encoding_of(mimetype: str) -> str:

@@ -19,6 +19,7 @@ _SYSTEM = (
     "cdmi_create_reference_by_ID",
     "cdmi_create_value_range_by_ID",
     "cdmi_deserialize_dataobject_by_ID",
+    "cdmi_deserialize_queue_by_ID",
     "cdmi_domains",
     "cdmi_multipart_mime",
     "cdmi_notification",
@@ -33,6 +34,7 @@ _SYSTEM = (
     "cdmi_serialization_json",
     "cdmi_serialize_container_by_ID",
     "cdmi_serialize_dataobject_by_ID",
+    "cdmi_serialize_queue_by_ID",
 )
 _OF_NODES = {
     "domain": (
@@ -79,6 +81,7 @@ _OF_TYPE = {
         "cdmi_delete_container",
         "cdmi_deserialize_container",
         "cdmi_deserialize_dataobject",
+        "cdmi_deserialize_queue",
         "cdmi_list_children",
         "cdmi_list_children_range",
         "cdmi_modify_metadata",
@@ -89,6 +92,7 @@ _OF_TYPE = {
         "cdmi_read_metadata",
         "cdmi_serialize_container",
         "cdmi_serialize_dataobject",
+        "cdmi_serialize_queue",
     ),
 }
 

@@ -22,6 +22,12 @@ async def queue_extent(work: Work, queue: Node) -> Span | None:
     return None if found is None else Span(*found)
 
 
+def check_room(values: Sequence[Value], limits: QueueLimits) -> None:
+    """Raise ``Conflict`` for more values than an empty queue takes."""
+    if len(values) > limits.values or sum(len(each.data) for each in values) > limits.bytes:
+        raise Conflict(f"A queue holds at most {limits.values} values of {limits.bytes} bytes together")
+
+
 async def enqueue(work: Work, queue: Node, values: Sequence[Value], limits: QueueLimits) -> None:
     """Append values, all or none. Raises ``BadRequest`` for one that is too big, ``Conflict`` when it is full."""
     for value in values:

@@ -139,7 +139,7 @@ class SqlQueues:
         length = sa.func.length(queue_values.c.data)
         size = (await self._conn.execute(sa.select(sa.func.sum(length)).where(chosen))).scalar_one()
         if size is not None and size > most_bytes:
-            raise BadRequest(f"These values have {size} bytes, an answer at most {most_bytes}; ask for fewer")
+            raise BadRequest(f"These values have {size} bytes together; at most {most_bytes} are read at once")
         rows = await self._conn.execute(sa.select(queue_values).where(chosen).order_by(queue_values.c.number))
         return [Value(row.mimetype, row.encoding, row.data) for row in rows]
 
