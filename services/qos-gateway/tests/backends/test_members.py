@@ -217,7 +217,7 @@ async def test_a_queue_tells_what_the_one_who_has_it_filled_may_see(start_qos, m
         assert "secret" in await turned("/of-eve", eve, ada)
 
 
-async def test_a_queue_that_was_serialized_tells_what_the_one_who_reads_it_may_see(start_qos, mounts_file):
+async def test_a_queue_that_was_serialized_or_copied_tells_what_its_new_maker_may_see(start_qos, mounts_file):
     async with start_qos(mounts_file=mounts_file) as qos:
         eve = as_member(qos, "qos:change", who="eve", groups=[])
         ada = as_member(qos, "qos:change")
@@ -238,10 +238,14 @@ async def test_a_queue_that_was_serialized_tells_what_the_one_who_reads_it_may_s
                 body = json.dumps({"deserialize": f"/{name}.json"})
                 made = await qos.http.put(f"/{who}-{name}", content=body, headers=headers | queue)
                 assert made.status_code == 201, made.text
+            made = await qos.http.put(f"/{who}-copy/", content='{"copy": "/box/"}', headers=headers | container)
+            assert (made.status_code, made.json()["children"]) == (201, ["found", "told"])
         await qos.http.put("/closed/secret", content=b"1", headers=ada)
         await qos.work_off()
         for name in QUEUES:
-            for path in (f"/eve/{name}", f"/eve-{name}", f"/ada/{name}", f"/ada-{name}"):
+            for path in [
+                f"/{who}{each}" for who in ("eve", "ada") for each in (f"/{name}", f"-{name}", f"-copy/{name}")
+            ]:
                 seen = (await qos.http.get(f"{path}?values:1000", headers=ada)).text
                 assert ("secret" in seen) is path.startswith("/ada"), path
 

@@ -40,6 +40,53 @@ def expected(container, count=MANY):
     return {f"{container}/{n % 3}/{n:03}": f"bytes of {n}".encode() for n in range(count)}
 
 
+async def with_nodes(qos, container):
+    """A queue with two values of which the first was removed, and a reference below it."""
+    queue = qos.auth() | {"content-type": "application/cdmi-queue"}
+    await qos.http.put(f"{container}/0/q", content='{"metadata": {"colour": "blue"}}', headers=queue)
+    await qos.http.post(f"{container}/0/q", content='{"value": ["one", "two"]}', headers=queue)
+    await qos.http.delete(f"{container}/0/q?value", headers=qos.auth())
+    reference = qos.auth() | {"content-type": "application/cdmi-object"}
+    await qos.http.put(f"{container}/r", content='{"reference": "/elsewhere"}', headers=reference)
+
+
+@pytest.mark.parametrize("count", [3, MANY])
+async def test_a_copy_has_the_queues_and_references_too(qos, count):
+    await fill(qos, count)
+    await with_nodes(qos, "/box")
+    assert (await ask(qos, "copy", "/box/", "/copy/")).status_code == (201 if count < MANY else 202)
+    await qos.work_off()
+    assert (await qos.cdmi("/copy"))["children"] == ["0", "1", "2", "r?"]
+    old, new = [(await qos.http.get(f"/{box}/0/q", headers=qos.auth() | STRICT)).json() for box in ("box", "copy")]
+    assert (new["value"], new["queueValues"], new["metadata"]) == (["two"], "2-2", {"colour": "blue"})
+    assert (new["parentURI"], new["value"]) == ("/copy/0/", old["value"])
+    assert new["objectID"] != old["objectID"]
+    queue = qos.auth() | {"content-type": "application/cdmi-queue"}
+    assert (await qos.http.post("/copy/0/q", content='{"value": "three"}', headers=queue)).status_code == 204
+    assert (await qos.http.delete("/copy/0/q?value", headers=qos.auth())).status_code == 204
+    shown = [(await qos.http.get(f"/{box}/0/q", headers=qos.auth() | STRICT)).json() for box in ("box", "copy")]
+    assert [each["value"] for each in shown] == [["two"], ["three"]]
+    for box in ("box", "copy"):
+        assert (await qos.http.get(f"/{box}/r")).headers["location"] == "/elsewhere"
+    assert (await qos.http.delete("/copy/", headers=qos.auth())).status_code == 204
+    assert (await qos.http.get("/box/0/q", headers=STRICT)).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["copy", "move"])
+async def test_no_queue_or_reference_is_made_where_something_comes_or_goes(qos, kind):
+    await fill(qos, MANY)
+    assert (await ask(qos, kind, "/box/", "/new/")).status_code == 202
+    for path, fits in (("/new", False), ("/box", kind == "copy")):
+        for body_type, body in (("queue", "{}"), ("object", '{"reference": "/elsewhere"}')):
+            headers = qos.auth() | {"content-type": f"application/cdmi-{body_type}"}
+            answer = await qos.http.put(f"{path}/{body_type}", content=body, headers=headers)
+            assert answer.status_code == (201 if fits else 409), answer.text
+    await qos.work_off()
+    shown = await qos.cdmi("/new")
+    made_meanwhile = ["object?", "queue"] if kind == "copy" else []
+    assert (shown["completionStatus"], shown["children"]) == ("Complete", ["0", "1", "2", *made_meanwhile])
+
+
 async def test_a_long_copy_is_done_behind_the_request(qos):
     await fill(qos, MANY)
     asked = await ask(qos, "copy", "/box/", "/copy/")

@@ -173,7 +173,8 @@ async def _put_made(put: Put, written: CdmiWrite, change: Change, kind: ObjectTy
     gateway, path, who, here = put.here.gateway, put.about.path, put.who, put.here
     if put.before is not None:
         raise Conflict(f"{path} is there already")
-    maker = Maker(who.actor, here.access.places(who), here.queue_limits)
+    shown = here.access.places(who)
+    maker = Maker(who.actor, shown, here.queue_limits)
     if written.deserializevalue is not None:
         tree = values.serialized(values.decoded(written.deserializevalue, "base64", "/deserializevalue"))
         return _made(put, await deserialize(gateway, tree, path, kind, change, maker))
@@ -199,7 +200,7 @@ async def _put_made(put: Put, written: CdmiWrite, change: Change, kind: ObjectTy
     if status.object_type is not kind:
         raise Conflict(f"{source} is a {status.object_type}, not a {kind}")
     change = replace(change, mimetype=written.mimetype)
-    return _made(put, await transfer(gateway, TransferKind(name), status, path, change, who.actor))
+    return _made(put, await transfer(gateway, TransferKind(name), status, path, change, who.actor, shown))
 
 
 def _source(written: CdmiWrite, name: str) -> str:

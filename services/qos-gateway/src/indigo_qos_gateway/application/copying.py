@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from indigo_kernel.problems import BadRequest, Conflict, DomainError, Forbidden
 
 from indigo_qos_gateway.application.documents import document
 from indigo_qos_gateway.application.lifetimes import LIFETIMES
+from indigo_qos_gateway.application.nodes import copy_nodes
 from indigo_qos_gateway.application.notifying import note
 from indigo_qos_gateway.application.objects import TRANSFERS, Change, Gateway
 from indigo_qos_gateway.application.ports import Work
@@ -33,7 +34,7 @@ from indigo_qos_gateway.application.transitions import moving
 from indigo_qos_gateway.application.viewing import View
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
 from indigo_qos_gateway.domain.notification import COPIED, DELETED, RENAMED
-from indigo_qos_gateway.domain.paths import below, join
+from indigo_qos_gateway.domain.paths import Places, below, join
 from indigo_qos_gateway.domain.retention import check_untouched
 from indigo_qos_gateway.domain.storage import ObjectType, Status
 from indigo_qos_gateway.domain.transfer import Transfer, TransferKind, TransferStage
@@ -54,11 +55,22 @@ _AT_IT = 20.0
 _LOOK = 1.0
 """Seconds between notes of how far it is."""
 
+_NOTHING = Places(frozenset()).written
+"""Shown to those who asked before that was noted."""
+
 
 async def transfer(
-    gateway: Gateway, kind: TransferKind, status: Status, path: str, change: Change, actor: Actor | None
+    gateway: Gateway,
+    kind: TransferKind,
+    status: Status,
+    path: str,
+    change: Change,
+    actor: Actor | None,
+    shown: Places | None,
 ) -> View:
     """Make at ``path`` what ``status`` is about, with what ``change`` says too; of a move, the source goes.
+
+    Queues that are filled tell in a copy what is ``shown`` to the one who asks for it (all for ``None``).
 
     ``View.transfer`` is there when it is not over yet. Raises ``ObjectNotFound``, ``Offline`` for what is on tape
     only, ``Conflict`` for a container in itself or when other bytes arrive than were stored, and of a move
@@ -74,7 +86,7 @@ async def transfer(
         kind=kind,
         source=source,
         path=path,
-        wish=_wish(change),
+        wish=_wish(change, shown),
         actor=actor,
         total=total if short else 0,  # the worker counts the rest
     )
@@ -212,6 +224,8 @@ class Transfers:
             if current is None or current.stage is not TransferStage.COPYING:
                 return False
             if view is not None:
+                shown = Places.read(transfer.wish.get("shown", _NOTHING))
+                await copy_nodes(work, transfer.source, transfer.path, self.gateway.new_id, shown)
                 await note(work, COPIED, transfer.path, transfer.actor, document(view.stored, view.status))
                 await end(work, transfer)
             else:
@@ -323,8 +337,9 @@ async def _given(gateway: Gateway, source: str, change: Change) -> Change:
     )
 
 
-def _wish(change: Change) -> dict[str, Any]:
+def _wish(change: Change, shown: Places | None) -> dict[str, Any]:
     return {
+        "shown": shown and shown.written,
         "metadata": None if change.metadata is None else dict(change.metadata),
         "mimetype": change.mimetype,
         "storage_class": change.storage_class,
@@ -335,5 +350,6 @@ def _wish(change: Change) -> dict[str, Any]:
     }
 
 
-def _change(wish: Any) -> Change:
-    return Change(**{**wish, "groups": frozenset(wish["groups"])})
+def _change(wish: Mapping[str, Any]) -> Change:
+    said = {name: each for name, each in wish.items() if name != "shown"}
+    return Change(**said | {"groups": frozenset(wish["groups"])})

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from indigo_qos_gateway.domain.domain import Domain, Totals
 from indigo_qos_gateway.domain.node import Node, Value, Which
+from indigo_qos_gateway.domain.paths import Places
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """What copies of references and queues have that the old ones have not; the same in all of them."""
+
+    domain: str
+    shown: Places | None
+    created_at: datetime
 
 
 class Nodes(Protocol):
@@ -37,6 +48,10 @@ class Nodes(Protocol):
 
     async def rename(self, source: str, path: str) -> None:
         """Give those at ``source`` and below it the same place at ``path``."""
+        ...
+
+    async def copy(self, source: str, path: str, new_id: Callable[[], str], like: Like) -> Sequence[Node]:
+        """Copies of those at ``source`` and below it at the same places of ``path``, queues with their values."""
         ...
 
     async def forget(self, path: str) -> None:

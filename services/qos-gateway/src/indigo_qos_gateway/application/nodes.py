@@ -5,7 +5,7 @@ An object and one of these never share a path: storage is asked first, and one t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +13,13 @@ from indigo_contracts.envelope import Actor
 from indigo_kernel.problems import Conflict
 
 from indigo_qos_gateway.application.documents import node_document
+from indigo_qos_gateway.application.node_ports import Like
 from indigo_qos_gateway.application.notifying import note
-from indigo_qos_gateway.application.objects import Gateway
+from indigo_qos_gateway.application.objects import TRANSFERS, Gateway
 from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.querying import start_query
-from indigo_qos_gateway.domain.errors import ObjectNotFound
+from indigo_qos_gateway.domain.domain import DOMAINS
+from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
 from indigo_qos_gateway.domain.metadata import updated
 from indigo_qos_gateway.domain.node import Node, NodeKind
 from indigo_qos_gateway.domain.notification import (
@@ -65,8 +67,12 @@ async def check_place(gateway: Gateway, path: str) -> None:
 async def add_node(work: Work, node: Node, actor: Actor | None) -> Node:
     """Store a new reference or queue; a query queue begins to be filled.
 
-    Raises ``Conflict`` when its path is taken, ``BadRequest`` for a queue that cannot be filled as it says.
+    Raises ``Busy`` while a copy, a move or a removal is about its path, ``Conflict`` when that is taken, and
+    ``BadRequest`` for a queue that cannot be filled as it says.
     """
+    await work.beside(TRANSFERS)
+    if await work.transfers.over(node.path):
+        raise Busy(node.path)
     if node.kind is NodeKind.QUEUE:
         node = replace(node, metadata=check_new(node.metadata))
         if searches(node.metadata):
@@ -103,6 +109,18 @@ async def change_queue(
     await work.nodes.save(changed)
     await note(work, MODIFIED, node.path, actor, node_document(changed))
     return changed
+
+
+async def copy_nodes(work: Work, source: str, path: str, new_id: Callable[[], str], shown: Places | None) -> None:
+    """Have the references and queues of a container in its copy, with the values of queues.
+
+    Those the gateway fills tell what is ``shown`` to the one who copies, from now on.
+    """
+    container = await work.objects.find(path)
+    like = Like(container.domain if container else DOMAINS, shown, work.now)
+    for made in await work.nodes.copy(source, path, new_id, like):
+        if searches(made.metadata) and made.status == PROCESSING:
+            await start_query(work, made)
 
 
 async def remove_node(work: Work, node: Node, actor: Actor | None) -> None:

@@ -5,8 +5,9 @@ Sources: CDMI 1.1.1, clauses 5.13.3 (object names) and 5.13.4 (escaping).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from indigo_contracts.text import relative_path
@@ -24,6 +25,16 @@ class Places:
 
     prefixes: frozenset[str]
     others: bool = False
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any] | None) -> Places | None:
+        """What ``written`` wrote; ``None`` is the whole tree."""
+        return None if document is None else cls(frozenset(document["prefixes"]), document["others"])
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"prefixes": sorted(self.prefixes), "others": self.others}
 
 
 def parse_path(raw: bytes) -> tuple[str, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,11 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from indigo_qos_gateway.adapters.db.objects import at_or_below
 from indigo_qos_gateway.adapters.db.tables import nodes, queue_values
+from indigo_qos_gateway.application.node_ports import Like
 from indigo_qos_gateway.domain.node import Node, NodeKind, Value, Which
 from indigo_qos_gateway.domain.notification import listens
 from indigo_qos_gateway.domain.paths import Places, lineage, parent
 
 _OVER = sa.select(nodes).where(nodes.c.path == sa.any_(sa.bindparam("above", type_=sa.ARRAY(sa.Text)))).limit(1)
+
+
+_COPY_VALUES = sa.text(
+    "INSERT INTO queue_values (queue_id, number, mimetype, encoding, data)"
+    " SELECT copied.new, number, mimetype, encoding, data"
+    " FROM unnest(CAST(:old AS text[]), CAST(:new AS text[])) AS copied (old, new)"
+    " JOIN queue_values ON queue_id = copied.old"
+)
 
 
 class SqlNodes:
@@ -48,7 +57,7 @@ class SqlNodes:
             "metadata": dict(changed.metadata),
             "domain": changed.domain,
             "listens": listens(changed.metadata),
-            "shown": _shown(changed.shown),
+            "shown": changed.shown and changed.shown.written,
         }
         await self._conn.execute(sa.update(nodes).where(nodes.c.object_id == changed.object_id).values(values))
 
@@ -63,6 +72,28 @@ class SqlNodes:
             sa.update(nodes).where(at_or_below(nodes.c.path, source))
             .values(path=sa.literal(path) + tail, parent=inner)
         )  # fmt: skip
+
+    async def copy(self, source: str, path: str, new_id: Callable[[], str], like: Like) -> Sequence[Node]:
+        locked = sa.select(nodes).where(at_or_below(nodes.c.path, source)).order_by(nodes.c.object_id)
+        rows = (await self._conn.execute(locked.with_for_update())).all()
+        if not rows:
+            return []
+        same = {"domain": like.domain, "shown": like.shown and like.shown.written, "created_at": like.created_at}
+        copies = [
+            {
+                **row._asdict(),
+                **same,
+                "object_id": new_id(),
+                "path": path + row.path.removeprefix(source),
+                "parent": path + row.parent.removeprefix(source),
+            }
+            for row in rows
+        ]
+        await self._conn.execute(insert(nodes), copies)
+        pairs = {"old": [row.object_id for row in rows], "new": [each["object_id"] for each in copies]}
+        await self._conn.execute(_COPY_VALUES, pairs)
+        made = sa.select(nodes).where(nodes.c.object_id == sa.any_(sa.literal(pairs["new"], sa.ARRAY(sa.Text))))
+        return [_node(row) for row in await self._conn.execute(made)]
 
     async def forget(self, path: str) -> None:
         await self._conn.execute(sa.delete(nodes).where(at_or_below(nodes.c.path, path)))
@@ -182,13 +213,9 @@ def _values(node: Node) -> dict[str, Any]:
         "target": node.target,
         "status": node.status,
         "listens": listens(node.metadata),
-        "shown": _shown(node.shown),
+        "shown": node.shown and node.shown.written,
         "created_at": node.created_at,
     }
-
-
-def _shown(places: Places | None) -> dict[str, Any] | None:
-    return None if places is None else {"prefixes": sorted(places.prefixes), "others": places.others}
 
 
 def _node(row: sa.Row[Any]) -> Node:
@@ -203,5 +230,5 @@ def _node(row: sa.Row[Any]) -> Node:
         status=row.status,
         last=row.last,
         lost=row.lost,
-        shown=None if row.shown is None else Places(frozenset(row.shown["prefixes"]), row.shown["others"]),
+        shown=Places.read(row.shown),
     )
