@@ -269,6 +269,25 @@ async def test_queues_and_references_in_it_are_shown_to_members_only(start_qos, 
         assert (await qos.http.get("/closed/r", headers=ada)).status_code == 302
 
 
+async def test_it_counts_in_no_summary_for_others(start_qos, mounts_file):
+    async with start_qos(mounts_file=mounts_file) as qos:
+        ada = as_member(qos, "qos:change")
+        eve = as_member(qos, "qos:change", who="eve", groups=[])
+        for path in ("/open", "/closed/a", "/closed/b"):
+            await qos.http.put(path, content=b"1", headers=ada)
+        queue = {"content-type": "application/cdmi-queue"}
+        await qos.http.put("/closed/q", content="{}", headers=ada | queue)
+
+        async def counted(headers: dict[str, str]) -> list[str]:
+            path = "/cdmi_domains/cdmi_domain_summary/cumulative"
+            value = json.loads((await qos.http.get(path, headers=headers)).json()["value"])
+            return [value[f"indigo_summary_{each}"] for each in ("objects", "containers", "queues")]
+
+        assert await counted(ada) == await counted(as_member(qos, "operator", who="eve", groups=[]))
+        assert await counted(ada) == ["3", "2", "1"]
+        assert await counted(eve) == await counted({}) == ["1", "1", "0"]
+
+
 async def test_the_whole_tree_is_not_serialized_with_it(start_qos, mounts_file):
     async with start_qos(mounts_file=mounts_file) as qos:
         await qos.http.put("/closed/secret", content=b"1", headers=as_member(qos))

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from indigo_kernel.auth.dependency import Who
+from indigo_kernel.auth.principal import Principal
 from indigo_kernel.auth.scopes import Scope
 from indigo_kernel.http.openapi import responses
 from indigo_kernel.problems import (
@@ -54,18 +55,19 @@ _READS = responses(NotAcceptable) | answers(200, DOMAIN, CONTAINER, OBJECT)
 
 
 @router.get(DOMAINS, response_class=Response, response_model=None, responses=_READS)
-async def read_domains(request: Request, here: Here, about: About) -> Response:
+async def read_domains(request: Request, here: Here, who: Who, about: About) -> Response:
     """The root domain: what nobody gave to another one belongs to it."""
-    return await _read(request, here, about)
+    return await _read(request, here, who, about)
 
 
 @router.get(BELOW, response_class=Response, response_model=None, responses=_READS)
-async def read_domain(request: Request, here: Here, about: About) -> Response:
+async def read_domain(request: Request, here: Here, who: Who, about: About) -> Response:
     """A domain, its members (`cdmi_domain_members`), or how much belongs to it (`cdmi_domain_summary/cumulative`).
 
+    What is in mounts that are not shown to the one who asks does not count.
     A member is a group as a trusted issuer tells it; the issuers are there as the delegations they are.
     """
-    return await _read(request, here, about)
+    return await _read(request, here, who, about)
 
 
 @router.put(
@@ -149,15 +151,16 @@ async def domain_by_id(
     return respond(await _domain(here, domain, selection, dialect), dialect, DOMAIN)
 
 
-async def _read(request: Request, here: Service, about: Target) -> Response:
+async def _read(request: Request, here: Service, who: Principal, about: Target) -> Response:
     dialect = negotiate(request)
     path, inside = _split(about.path)
     async with here.gateway.work() as work:
         domain = await get_domain(here.gateway, work, path)
         if domain is None:
             raise ObjectNotFound(f"{path}/")
-        totals = await work.domains.totals(path, work.now) if inside == [SUMMARY, _CUMULATIVE] else None
-        now = work.now
+        now, totals = work.now, None
+        if inside == [SUMMARY, _CUMULATIVE]:
+            totals = await work.domains.totals(path, now, here.access.places(who))
     if inside is None:
         negotiation.check_acceptable(request, dialect, DOMAIN)
         return respond(await _domain(here, domain, about.selection, dialect), dialect, DOMAIN)

@@ -112,8 +112,8 @@ class Domains(Protocol):
 
     async def remove(self, path: str) -> None: ...
 
-    async def totals(self, path: str, now: datetime) -> Totals:
-        """What belongs to the domain ``now``."""
+    async def totals(self, path: str, now: datetime, shown: Places | None = None) -> Totals:
+        """What belongs to the domain ``now``, of the part of the tree that is ``shown`` (all for ``None``)."""
         ...
 
     async def reassign(self, path: str, to: str) -> None:

@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from indigo_kernel.db.tables import Instant
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from indigo_qos_gateway.adapters.db.objects import in_places
 from indigo_qos_gateway.adapters.db.tables import domains, nodes, objects
 from indigo_qos_gateway.domain.domain import Domain, Totals
 from indigo_qos_gateway.domain.node import NodeKind
-from indigo_qos_gateway.domain.paths import parent
+from indigo_qos_gateway.domain.paths import Places, parent
 from indigo_qos_gateway.domain.storage import ObjectType
 
 
@@ -47,16 +48,20 @@ class SqlDomains:
     async def remove(self, path: str) -> None:
         await self._conn.execute(sa.delete(domains).where(domains.c.path == path))
 
-    async def totals(self, path: str, now: datetime) -> Totals:
+    async def totals(self, path: str, now: datetime, shown: Places | None = None) -> Totals:
+        def mine(table: sa.Table) -> sa.ColumnElement[bool]:
+            there = sa.true() if shown is None else in_places(table.c.path, shown)
+            return sa.and_(table.c.domain == path, there)
+
         age = sa.extract("epoch", sa.literal(now, Instant) - objects.c.created_at)
         kinds = await self._conn.execute(
             sa.select(objects.c.object_type, sa.func.count(), sa.func.sum(age))
-            .where(objects.c.domain == path)
+            .where(mine(objects))
             .group_by(objects.c.object_type)
         )
         found = {kind: (count, seconds) for kind, count, seconds in kinds}
         queues = await self._conn.execute(
-            sa.select(sa.func.count()).where(nodes.c.domain == path, nodes.c.kind == NodeKind.QUEUE.value)
+            sa.select(sa.func.count()).where(mine(nodes), nodes.c.kind == NodeKind.QUEUE.value)
         )
         count, seconds = found.get(ObjectType.DATAOBJECT.value, (0, 0))
         containers, _ = found.get(ObjectType.CONTAINER.value, (0, 0))
