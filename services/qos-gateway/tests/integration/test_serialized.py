@@ -106,6 +106,27 @@ async def test_queues_and_references_and_back(qos):
     assert made["objectID"] != (await qos.http.get("/box/in/q", headers=qos.auth() | STRICT)).json()["objectID"]
 
 
+async def test_what_a_query_found_is_found_again_and_not_twice(qos):
+    await qos.store("/f", b"x")
+    query = {
+        "cdmi_queue_type": "cdmi_query_queue",
+        "cdmi_scope_specification": [{"objectName": "== f"}],
+        "cdmi_results_specification": {"objectName": ""},
+    }
+    await put(qos, "/box/")
+    assert (await put(qos, "/box/q", kind="queue", metadata=query)).status_code == 201
+    await qos.work_off()
+    await put(qos, "/s", serialize="/box/")
+    await put(qos, "/t", serialize="/box/q")
+    await put(qos, "/again/", deserialize="/s")
+    await put(qos, "/q", kind="queue", deserialize="/t")
+    await qos.work_off()
+    for path in ("/box/q", "/again/q", "/q"):
+        shown = (await qos.http.get(f"{path}?values:9;metadata", headers=qos.auth() | STRICT)).json()
+        assert shown["metadata"]["cdmi_query_status"] == "Current"
+        assert [json.loads(each) for each in shown["value"]] == [{"objectName": "f"}], path
+
+
 async def test_a_queue_by_itself_and_back(qos):
     await put(qos, "/q", kind="queue")
     headers = qos.auth() | STRICT | {"content-type": "application/cdmi-queue"}

@@ -17,7 +17,7 @@ from indigo_qos_gateway.api.multipart import Parts
 from indigo_qos_gateway.api.negotiation import MULTIPART, OBJECT, QUEUE, Dialect
 from indigo_qos_gateway.api.node_reads import identity, queue_json
 from indigo_qos_gateway.api.schemas import CdmiEnqueue, CdmiObject, CdmiQueueWrite, CdmiWrite
-from indigo_qos_gateway.application.deserializing import check_kind
+from indigo_qos_gateway.application.deserializing import Maker, add_serialized, check_kind
 from indigo_qos_gateway.application.domains import check_owner
 from indigo_qos_gateway.application.nodes import add_node, change_queue, check_place, get_queue
 from indigo_qos_gateway.application.ports import Work
@@ -119,10 +119,11 @@ async def _make_queue(
     metadata = {**(tree.metadata if tree else {}), **(written.metadata or {})}
     node = await _new_node(here, who, path, NodeKind.QUEUE, identifier, written.domainURI, metadata)
     async with here.gateway.work() as work:
-        made = await add_node(work, node, who.actor)
-        await _append(work, here, made, source)
-        if tree is not None and tree.values:
-            await enqueue(work, made, tree.values, here.queue_limits)
+        if tree is not None:
+            made = await add_serialized(work, node, tree, Maker(who.actor, node.shown, here.queue_limits))
+        else:
+            made = await add_node(work, node, who.actor)
+            await _append(work, here, made, source)
         answer = await queue_json(work, here, made, Selection(None), dialect)
     return respond(answer, dialect, QUEUE, 201)
 

@@ -11,10 +11,11 @@ from indigo_kernel.problems import Conflict
 from indigo_qos_gateway.application.nodes import add_node, check_place
 from indigo_qos_gateway.application.notifying import QueueLimits
 from indigo_qos_gateway.application.objects import Change, Gateway
+from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.queues import check_room, enqueue
 from indigo_qos_gateway.application.viewing import View, domain_above
 from indigo_qos_gateway.domain.node import Node, NodeKind
-from indigo_qos_gateway.domain.notification import check_new
+from indigo_qos_gateway.domain.notification import check_new, searches
 from indigo_qos_gateway.domain.paths import Places, join
 from indigo_qos_gateway.domain.serialized import Serialized
 from indigo_qos_gateway.domain.storage import ObjectType
@@ -93,9 +94,15 @@ async def _make_node(
             target=tree.target,
             shown=maker.shown,
         )
-        made = await add_node(work, node, maker.actor)
-        if tree.values:
-            await enqueue(work, made, tree.values, maker.limits)
+        await add_serialized(work, node, tree, maker)
+
+
+async def add_serialized(work: Work, node: Node, tree: Serialized, maker: Maker) -> Node:
+    """Store a new reference or queue with the values it had; what a query found it finds again."""
+    made = await add_node(work, node, maker.actor)
+    if tree.values and not searches(made.metadata):
+        await enqueue(work, made, tree.values, maker.limits)
+    return made
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
