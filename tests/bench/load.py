@@ -16,14 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+from indigo_dev.processes import free_port
 
 HERE = Path(__file__).parent
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from load import free_port
+from indigo_dev.processes import free_port
 
 
 def seconds(data: Path, port: int) -> float:
@@ -33,7 +33,7 @@ def seconds(data: Path, port: int) -> float:
 def run() -> list[tuple[str, str]]:
     with tempfile.TemporaryDirectory(prefix="indigo-bench-") as folder:
         Path(folder).chmod(0o755)
-        port = free_port() % 50_000 + 10_000
+        port = free_port(6)
         cold = seconds(Path(folder) / "data", port)
         warm = min(seconds(Path(folder) / "data", port) for _ in range(3))
     return [

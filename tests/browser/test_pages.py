@@ -44,10 +44,10 @@ class Pages(dict[str, str]):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def pages(tab, tmp_path_factory, free_port) -> AsyncIterator[Pages]:
+async def pages(tab, tmp_path_factory) -> AsyncIterator[Pages]:
     """A suite in which a plan was kept, a file is damaged, and another plan was withdrawn."""
     folder = tmp_path_factory.mktemp("suite")
-    with standalone(folder, free_block(free_port)) as suite:
+    with standalone(folder, free_block()) as suite:
         async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
             researcher = Researcher(http, suite.endpoints, suite.token())
             found = await _kept_and_damaged(researcher, suite.data.repository, tmp_path_factory.mktemp("kept"))

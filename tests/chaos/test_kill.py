@@ -85,10 +85,10 @@ async def deposit(researcher: Researcher, record_id: str, folder: Path) -> None:
     await send(researcher, "POST", f"{draft}/actions/publish", "published already")
 
 
-async def test_the_flow_survives_kills_at_random_points(tmp_path: Path, free_port) -> None:
+async def test_the_flow_survives_kills_at_random_points(tmp_path: Path) -> None:
     seed = int(os.environ.get("INDIGO_TEST_SEED", random.randrange(2**32)))
     print(f"INDIGO_TEST_SEED={seed}")
-    with standalone(tmp_path / "suite", free_block(free_port)) as suite:
+    with standalone(tmp_path / "suite", free_block()) as suite:
         async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
             researcher = Researcher(http, suite.endpoints, suite.token())
             document = new_plan(EXAMPLE, tmp_path)

@@ -21,8 +21,8 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def suite(tmp_path_factory, free_port) -> Iterator[Standalone]:
-    with standalone(tmp_path_factory.mktemp("suite"), free_block(free_port)) as running:
+def suite(tmp_path_factory) -> Iterator[Standalone]:
+    with standalone(tmp_path_factory.mktemp("suite"), free_block()) as running:
         yield running
 
 

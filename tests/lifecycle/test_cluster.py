@@ -27,13 +27,13 @@ pytestmark = [pytest.mark.amqp, pytest.mark.slow]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def suite(tmp_path_factory, free_port) -> AsyncIterator[Cluster]:
+async def suite(tmp_path_factory) -> AsyncIterator[Cluster]:
     folder: Path = tmp_path_factory.mktemp("cluster")
     with contextlib.ExitStack() as stack:
         rabbit = stack.enter_context(private_rabbit())
         directory = stack.enter_context(server_directory("postgres", EmbeddedPostgres))
         postgres = stack.enter_context(EmbeddedPostgres(directory, durable=False))
-        cluster = Cluster(folder, free_block(free_port), postgres.server_url, rabbit.url)
+        cluster = Cluster(folder, free_block(), postgres.server_url, rabbit.url)
         await ensure_databases(
             postgres.server_url, [f"indigo_{service.replace('-', '_')}" for service in SERVICES]
         )

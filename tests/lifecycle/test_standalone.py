@@ -10,8 +10,8 @@ from indigo_testing.story import LifeCycleStory
 
 
 @pytest.fixture(scope="module")
-def suite(tmp_path_factory, free_port) -> Iterator[Standalone]:
-    with standalone(tmp_path_factory.mktemp("suite"), free_block(free_port)) as running:
+def suite(tmp_path_factory) -> Iterator[Standalone]:
+    with standalone(tmp_path_factory.mktemp("suite"), free_block()) as running:
         yield running
 
 

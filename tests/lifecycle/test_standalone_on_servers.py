@@ -13,10 +13,10 @@ pytestmark = pytest.mark.amqp
 
 
 @pytest.fixture(scope="module")
-def suite(tmp_path_factory, free_port, postgres_server) -> Iterator[Standalone]:
+def suite(tmp_path_factory, postgres_server) -> Iterator[Standalone]:
     with private_rabbit() as rabbit:
         environment = {"INDIGO_AMQP_URL": rabbit.url, "INDIGO_DATABASE_URL": postgres_server}
-        with standalone(tmp_path_factory.mktemp("suite"), free_block(free_port), environment) as running:
+        with standalone(tmp_path_factory.mktemp("suite"), free_block(), environment) as running:
             yield running
 
 

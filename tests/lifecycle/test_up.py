@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,19 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-
-
-def free_ports() -> int:
-    """The first of six free ports in a row, below those that others get when they ask for any."""
-    first = 10_000 + os.getpid() % 2_000 * 10
-    while not all(map(is_free, range(first, first + 6))):
-        first = 10_000 + (first - 9_990) % 20_000
-    return first
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+from indigo_testing.deployments import free_block
 
 
 @pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGTERM])
@@ -33,7 +20,7 @@ def test_it_is_ready_and_ends_well(ends: signal.Signals) -> None:
     with tempfile.TemporaryDirectory(prefix="indigo-up-") as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs as somebody else when this runs as root
         command = [sys.executable, "-m", "indigo_suite.cli", "up", "--data-dir", f"{folder}/data"]
-        command += ["--port", str(free_ports())]
+        command += ["--port", str(free_block())]
         with subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

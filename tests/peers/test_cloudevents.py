@@ -28,9 +28,9 @@ PREFIX = "eu.indigo-datacloud."
 
 
 @pytest.fixture(scope="module")
-def suite(tmp_path_factory, free_port, amqp_url: str) -> Iterator[Standalone]:
+def suite(tmp_path_factory, amqp_url: str) -> Iterator[Standalone]:
     folder = tmp_path_factory.mktemp("suite")
-    with standalone(folder, free_block(free_port), {"INDIGO_AMQP_URL": amqp_url}) as running:
+    with standalone(folder, free_block(), {"INDIGO_AMQP_URL": amqp_url}) as running:
         yield running
 
 

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
+from indigo_dev import processes
+from indigo_dev.processes import ServerError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -51,9 +53,22 @@ async def test_a_temporary_database_is_gone_although_somebody_is_connected(make_
     await engine.dispose()
 
 
-def test_a_free_port_can_be_bound(free_port):
+def test_free_ports_can_be_bound_and_are_given_to_no_connection(free_port):
+    first = free_port(3)
+    assert first + 2 < 32_768, "where Linux begins"
+    for port in range(first, first + 3):
+        with socket.socket() as server:
+            server.bind(("127.0.0.1", port))
+
+
+def test_ports_beside_one_that_is_taken_are_not_given(free_port, monkeypatch):
+    first = free_port(2)
+    monkeypatch.setattr(processes, "_PORTS", range(first, first + 1))
     with socket.socket() as server:
-        server.bind(("127.0.0.1", free_port()))
+        server.bind(("127.0.0.1", first + 1))
+        assert free_port() == first
+        with pytest.raises(ServerError, match="2 neighboring"):
+            free_port(2)
 
 
 def test_vectors_is_a_directory_with_something_in_it(vectors):

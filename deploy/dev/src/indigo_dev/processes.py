@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import signal
 import socket
 import time
@@ -53,12 +54,26 @@ class DirectoryLock:
             self._descriptor = None
 
 
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 nobody listens on now."""
+_PORTS = range(15_000, 32_000)
+"""Below those a system gives to outgoing connections, which would take one before its server does."""
+
+
+def free_port(count: int = 1) -> int:
+    """A TCP port of 127.0.0.1 nobody uses now, the first of ``count`` neighboring ones. Raises ``ServerError``."""
+    for _ in range(200):
+        first = random.choice(_PORTS)  # noqa: S311 - so that those who look at the same time find different ones
+        if all(_is_unused(first + offset) for offset in range(count)):
+            return first
+    raise ServerError(f"no {count} neighboring ports are free")
+
+
+def _is_unused(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def port_is_free(port: int) -> bool:

@@ -294,7 +294,8 @@ class PrivateRabbit:
         """Write what the node reads, choosing ports the first time and when one was taken since."""
         ports_file = self._directory / "ports.json"
         if not ports_file.exists() or not all(port_is_free(port) for port in asdict(self._ports()).values()):
-            ports_file.write_text(json.dumps(asdict(_Ports(free_port(), free_port(), free_port()))))
+            first = free_port(3)
+            ports_file.write_text(json.dumps(asdict(_Ports(first, first + 1, first + 2))))
         home = self._directory / "home"
         home.mkdir(exist_ok=True)
         cookie = home / ".erlang.cookie"

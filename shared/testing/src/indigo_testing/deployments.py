@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 from indigo_dev.databases import database_url
 from indigo_dev.postgres import EmbeddedPostgres
+from indigo_dev.processes import free_port
 from indigo_suite.configuration import values_of
 from indigo_suite.layout import SERVICES, Addresses, DataDirectory
 from indigo_suite.researcher import Endpoints
@@ -27,22 +27,9 @@ STOP_SECONDS = 60.0
 Environment = Mapping[str, str]
 
 
-def free_block(free_port: Callable[[], int]) -> int:
-    """The first of six neighboring free ports."""
-    for _ in range(200):
-        first = free_port()
-        if first < 65_000 and all(_is_free(first + offset) for offset in range(6)):
-            return first
-    raise RuntimeError("no six neighboring ports are free")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
+def free_block() -> int:
+    """The first of six neighboring free ports, as many as the suite takes."""
+    return free_port(6)
 
 
 class Process:

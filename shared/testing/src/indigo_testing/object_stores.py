@@ -52,9 +52,9 @@ def ceph_server(directory: Path) -> Iterator[str]:
     """The address of a private Ceph's S3, whose state is in ``directory``. Skips where there is no Ceph."""
     if not all(shutil.which(each) for each in _PROGRAMS):
         pytest.skip(f"needs a Ceph: {INSTALL_CEPH}")
-    # Two more ports are taken: those after it.
+    port = str(free_port(3))  # those of its monitor come after it
     started = subprocess.run(
-        [CEPH, "start", directory, str(free_port())], check=False, capture_output=True, text=True, timeout=90
+        [CEPH, "start", directory, port], check=False, capture_output=True, text=True, timeout=90
     )
     try:
         assert started.returncode == 0, started.stderr

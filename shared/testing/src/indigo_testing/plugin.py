@@ -70,7 +70,7 @@ def amqp_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """Gives a TCP port of 127.0.0.1 nobody listens on now each time it is called."""
+    """Gives a TCP port of 127.0.0.1 nobody uses now each time it is called."""
     return processes.free_port
 
 
