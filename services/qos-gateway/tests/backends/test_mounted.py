@@ -34,6 +34,13 @@ class MountedContract(BackendContract):
             with pytest.raises(Impossible):
                 await bring(backend, "/file", self.coldest(backend))
 
+    async def test_a_file_that_names_a_tape_copy_can_be_deleted(self, backend, programs):
+        """Anybody who can write to a file can set its attributes."""
+        await backend.write("/file", chunked(b"x"))
+        os.setxattr(programs.files / "file", "user.indigo.copy", b"anything")
+        await backend.delete("/file")
+        assert list((programs.files / ".indigo/work").iterdir()) == []
+
     async def test_a_success_that_did_nothing_is_none(self, backend, programs):
         await backend.write("/file", chunked(DATA))
         mover = "dsmmigrate" if "dsmmigrate" in programs.names else "mmchattr"
