@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -279,3 +280,61 @@ async def test_tiers_that_cannot_be_used_are_told(tmp_path):
 def test_processes_that_begin_at_the_same_time_do_not_disturb_each_other(tmp_path):
     with ThreadPoolExecutor(8) as threads:
         assert set(threads.map(supports_extended_attributes, [tmp_path] * 2000)) == {True}
+
+
+@pytest.mark.parametrize("name", ["../../secret", "/etc/hostname", "..", "", "x" * 36])
+async def test_a_file_cannot_name_what_is_no_tape_copy(tmp_path, name):
+    """Who can write to a file can give it any attributes."""
+    backend = make(tmp_path)
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    await backend.write("/file", chunked(b"x"))
+    path = tmp_path / "disk/file"
+    (tmp_path / "tape/et").mkdir()
+    with path.open("wb") as file:
+        file.truncate(6)
+    for attribute, value in (("indigo.stub", "1"), ("storm.migrated", "1"), ("indigo.copy", name)):
+        os.setxattr(path, f"user.{attribute}", value.encode())
+    assert (await bring(backend, "/file", "DiskOnly")).state is StepState.FAILED
+    await backend.delete("/file")
+    assert secret.read_bytes() == b"secret"
+
+
+@pytest.mark.parametrize("copied", [os.link, shutil.copy2], ids=["linked", "copied"])
+@pytest.mark.parametrize("change", ["deleted", "replaced", "taken from tape", "written to and brought to tape"])
+async def test_a_copy_of_a_file_with_its_attributes_never_takes_the_files_tape_copy(tmp_path, copied, change):
+    """``cp -a`` takes the name of the tape copy along, and so does a hard link."""
+    backend = make(tmp_path)
+    first, second = tmp_path / "disk/first", tmp_path / "disk/second"
+    await backend.write("/first", chunked(DATA))
+    await bring(backend, "/first", "DiskAndTape")
+    copied(first, second)
+    await bring(backend, "/first", "TapeOnly")
+    match change:
+        case "deleted":
+            await backend.delete("/second")
+        case "replaced":
+            await backend.write("/second", chunked(b"other"))
+        case "taken from tape":
+            assert (await bring(backend, "/second", "DiskOnly")).state is StepState.DONE
+        case _:
+            await bring(backend, "/second", "DiskOnly")
+            second.write_bytes(b"other")
+            assert (await bring(backend, "/second", "TapeOnly")).state is StepState.DONE
+            assert (await bring(backend, "/second", "DiskOnly")).state is StepState.DONE
+            assert await all_of(backend, "/second") == b"other"
+    assert (await bring(backend, "/first", "DiskOnly")).state is StepState.DONE
+    assert await all_of(backend, "/first") == DATA
+    await backend.close()
+
+
+async def test_a_file_with_another_name_keeps_its_tape_copy_when_one_is_deleted(tmp_path):
+    backend = make(tmp_path)
+    await backend.write("/first", chunked(DATA))
+    await bring(backend, "/first", "TapeOnly")
+    (tmp_path / "disk/second").hardlink_to(tmp_path / "disk/first")
+    await backend.delete("/first")
+    assert (await bring(backend, "/second", "DiskOnly")).state is StepState.DONE
+    assert await all_of(backend, "/second") == DATA
+    await backend.delete("/second")
+    assert tape_files(tmp_path) == []

@@ -51,7 +51,7 @@ class Migrator:
         """
         drawer = new_drawer()
         for each in group:
-            each.copy = each.seen.copy or new_copy(drawer)
+            each.copy = new_copy(drawer)
             _from_medium(each.held.fd)
         try:
             going = self._all(group, self._copy)
@@ -82,7 +82,11 @@ class Migrator:
 
     def _copy(self, each: Migration) -> None:
         each.watch()
-        if each.seen.copy is None:
+        known = each.seen.copy
+        # Over the copy of another file, whose attributes somebody copied, nothing is written.
+        if known is not None and self._disk.owns(each.held.fd, known):
+            each.copy = known
+        else:
             # Written before the copy is, so that no copy is ever nobody's.
             self._disk.attributes.set(each.held.fd, COPY, each.copy)
         each.fd = self._tape.create(each.copy, each.held.path)

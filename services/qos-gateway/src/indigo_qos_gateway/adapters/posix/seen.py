@@ -12,6 +12,7 @@ from indigo_contracts.qos import Locality
 
 from indigo_qos_gateway.adapters.classes import DISK_AND_TAPE, DISK_ONLY, TAPE_ONLY, Place, attributes
 from indigo_qos_gateway.adapters.posix.attributes import CLASS, COPY, MIGRATED, RECALL, SHA256, STUB, Attributes
+from indigo_qos_gateway.adapters.posix.tape import is_copy
 from indigo_qos_gateway.domain.storage import ObjectType, Status, container_status
 
 
@@ -71,6 +72,7 @@ def modified(info: os.stat_result) -> datetime:
 
 def _look(kept: Attributes, fd: int, info: os.stat_result) -> Seen:
     known = kept.known(fd)
+    copy = known.get(COPY)
     mark = known.get(MIGRATED)
     hollow = info.st_size > 0 and info.st_blocks * 512 < info.st_size + _ATTRIBUTE_BLOCKS and _no_data(fd)
     # A stub somebody wrote into stays a stub: its bytes are on tape, not in the holes.
@@ -85,7 +87,7 @@ def _look(kept: Attributes, fd: int, info: os.stat_result) -> Seen:
         stub=stub,
         migrated=migrated,
         sha256=known.get(SHA256) if migrated else None,
-        copy=known.get(COPY),
+        copy=copy if is_copy(copy) else None,
         recalling=RECALL in known,
     )
 

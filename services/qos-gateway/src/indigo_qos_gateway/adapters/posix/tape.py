@@ -1,13 +1,14 @@
 """The tape tier: a directory that stands for the pool of a hierarchical storage manager.
 
 Copies have names of their own, which the file on disk knows, so that a new copy never overwrites an old one.
-A copy says in its extended attribute which path it is of, where the file system has such.
+A copy says in its extended attribute which path it was made for, where the file system has such.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from indigo_qos_gateway.domain.errors import StorageDamage
 
 CHUNK = 1 << 20
 _OF = "user.indigo.path"
+_COPY = re.compile(r"[0-9a-f-]{36}")
 
 Watch = Callable[[], None]
 """Called between chunks; raises to stop the work."""
@@ -56,9 +58,16 @@ class TapeTier:
             with suppress(FileExistsError):
                 os.mkdir(self._drawer(copy), 0o700)  # noqa: PTH102 - as below
             fd = os.open(path, flags, 0o600)
-        with suppress(OSError):  # a help for people; the gateway does not read it
+        with suppress(OSError):  # without it every file that names the copy is taken for its owner
             os.setxattr(fd, _OF, of.encode())
         return fd
+
+    def made_for(self, copy: str) -> str | None:
+        """The path a copy was made for; ``None`` when nobody knows."""
+        try:
+            return os.getxattr(self._path(copy), _OF).decode(errors="replace")
+        except OSError:
+            return None
 
     def commit(self, copies: Iterable[str]) -> None:
         """Have the names of new copies survive a loss of power."""
@@ -90,6 +99,11 @@ class TapeTier:
         """Remove a copy; it need not be there."""
         with suppress(FileNotFoundError):
             os.unlink(self._path(copy))  # noqa: PTH108 - as above
+
+
+def is_copy(name: str | None) -> bool:
+    """Whether this can be the name of a copy: who can write to a file can have it name any path."""
+    return name is not None and _COPY.fullmatch(name) is not None
 
 
 def new_drawer() -> str:

@@ -83,7 +83,7 @@ class Tiers:
         """Finish what a process that died left of an earlier change."""
         self._disk.attributes.remove(held.fd, RECALL)
         if seen.storage_class == DISK_ONLY and seen.copy is not None:
-            self._tape.remove(seen.copy)
+            self._disk.give_up(held.fd, seen.copy)
             self._disk.attributes.remove(held.fd, COPY)
 
     def _release_disk(self, held: Held, seen: Seen, watch: Watch) -> None:
@@ -100,7 +100,7 @@ class Tiers:
         attributes = self._disk.attributes
         attributes.remove(held.fd, MIGRATED)
         os.fsync(held.fd)
-        self._tape.remove(_known(seen.copy, held.path))
+        self._disk.give_up(held.fd, _known(seen.copy, held.path))
         attributes.remove(held.fd, COPY)
 
     def _recall(self, held: Held, seen: Seen, watch: Watch, *, keep_copy: bool) -> None:

@@ -28,6 +28,7 @@ from indigo_qos_gateway.adapters.posix.attributes import (
     Sidecars,
     supports_extended_attributes,
 )
+from indigo_qos_gateway.adapters.posix.tape import is_copy
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
 from indigo_qos_gateway.domain.paths import ROOT, name, parent
 
@@ -54,6 +55,10 @@ class Copies(Protocol):
 
     def prepare(self) -> None:
         """Have a place for them. Raises ``OSError`` when there can be none."""
+        ...
+
+    def made_for(self, copy: str) -> str | None:
+        """The path a copy was made for; ``None`` when nobody knows."""
         ...
 
     def remove(self, copy: str) -> None: ...
@@ -199,11 +204,28 @@ class Tree:
                 raise
             os.fsync(above)
 
-    def _discard(self, old: Path, fd: int) -> None:
-        copy = self.attributes.get(fd, COPY)
-        if old.name.startswith(_DROP) and copy is not None:
+    def owns(self, fd: int, copy: str) -> bool:
+        """Whether a tape copy is this file's, and not that of another one whose attributes somebody copied."""
+        path = self._tape.made_for(copy)
+        if path is None:
+            return True
+        try:
+            with self.opened(path) as there:
+                return os.path.samestat(os.fstat(there), os.fstat(fd)) or self.attributes.get(there, COPY) != copy
+        except (ObjectNotFound, BadRequest):
+            return True
+
+    def give_up(self, fd: int, copy: str) -> None:
+        """Remove the tape copy of a file, unless it is another file's."""
+        if self.owns(fd, copy):
             self._tape.remove(copy)
-        self.attributes.clear(fd)
+
+    def _discard(self, old: Path, fd: int) -> None:
+        if os.fstat(fd).st_nlink == 1:  # else somebody linked the file: what belongs to it stays with that name
+            copy = self.attributes.get(fd, COPY)
+            if old.name.startswith(_DROP) and copy is not None and is_copy(copy):
+                self.give_up(fd, copy)
+            self.attributes.clear(fd)
         old.unlink()
 
     def sweep(self, fresh_seconds: float = _FRESH_SECONDS) -> int:
@@ -216,10 +238,7 @@ class Tree:
                 fd = os.open(path, _FILE)
                 try:
                     lock(fd, str(path))
-                    if os.fstat(fd).st_nlink > 1:
-                        path.unlink()  # the file still is in the tree
-                    else:
-                        self._discard(path, fd)
+                    self._discard(path, fd)
                     swept += 1
                 finally:
                     os.close(fd)
