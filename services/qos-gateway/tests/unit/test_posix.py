@@ -12,7 +12,7 @@ import pytest
 from indigo_contracts.qos import Locality
 from indigo_kernel.problems import BadRequest, Conflict, NotFound
 from indigo_qos_gateway.adapters.classes import Place
-from indigo_qos_gateway.adapters.posix import tree
+from indigo_qos_gateway.adapters.posix import tiers, tree
 from indigo_qos_gateway.adapters.posix.attributes import supports_extended_attributes
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
 from indigo_qos_gateway.domain.errors import StorageDamage
@@ -338,3 +338,21 @@ async def test_a_file_with_another_name_keeps_its_tape_copy_when_one_is_deleted(
     assert await all_of(backend, "/second") == DATA
     await backend.delete("/second")
     assert tape_files(tmp_path) == []
+
+
+async def test_what_others_write_while_the_copies_are_compared_is_not_given_up(tmp_path, monkeypatch):
+    backend = make(tmp_path)
+    await backend.write("/file", chunked(DATA * 2))
+    await bring(backend, "/file", "DiskAndTape")
+
+    def written_to(chunks):
+        digest = real(chunks)
+        with (tmp_path / "disk/file").open("r+b") as file:
+            file.write(b"new")
+        return digest
+
+    real = tiers._digest
+    monkeypatch.setattr(tiers, "_digest", written_to)
+    progress = await bring(backend, "/file", "TapeOnly")
+    assert (progress.state, progress.error) == (StepState.FAILED, "/file was written to while it was copied")
+    assert await all_of(backend, "/file", 0, 3) == b"new"

@@ -100,8 +100,7 @@ class Migrator:
 
     def _mark(self, each: Migration) -> None:
         fd, seen = each.held.fd, each.seen
-        if os.fstat(fd).st_mtime_ns != seen.mtime_ns:
-            raise StorageDamage(f"{each.held.path} was written to while it was copied")
+        check_unchanged(each.held, seen)
         if not each.keep_disk:
             replace_by_stub(self._disk, each.held, seen, each.copy, each.sha256)
             return
@@ -110,11 +109,19 @@ class Migrator:
 
 
 def replace_by_stub(disk: Tree, held: Held, seen: Seen, copy: str, sha256: str) -> None:
-    """Let a sparse file take the place of one that is on tape."""
+    """Let a sparse file take the place of one that is on tape. Raises ``StorageDamage`` as ``check_unchanged``."""
     with disk.draft(stat.S_IMODE(os.fstat(held.fd).st_mode)) as (draft, fd):
         os.ftruncate(fd, seen.size)
         mark(disk, fd, seen.mtime_ns, {COPY: copy, SHA256: sha256, STUB: "1"})
+        # As late as can be: what others write to a file that is replaced is gone.
+        check_unchanged(held, seen)
         disk.replace(held, draft, keep_copy=True)
+
+
+def check_unchanged(held: Held, seen: Seen) -> None:
+    """Raise ``StorageDamage`` when somebody wrote to a file since it was looked at."""
+    if os.fstat(held.fd).st_mtime_ns != seen.mtime_ns:
+        raise StorageDamage(f"{held.path} was written to while it was copied")
 
 
 def mark(disk: Tree, fd: int, mtime_ns: int, values: dict[str, str]) -> None:
