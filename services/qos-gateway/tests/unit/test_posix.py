@@ -356,3 +356,13 @@ async def test_what_others_write_while_the_copies_are_compared_is_not_given_up(t
     progress = await bring(backend, "/file", "TapeOnly")
     assert (progress.state, progress.error) == (StepState.FAILED, "/file was written to while it was copied")
     assert await all_of(backend, "/file", 0, 3) == b"new"
+
+
+@pytest.mark.parametrize("name", ["user.storm.migrated", "user.storm.checksum.sha256", "user.indigo.copy"])
+async def test_attributes_others_gave_a_file_need_be_no_text(tmp_path, name):
+    backend = make(tmp_path)
+    await backend.write("/file", chunked(b"x"))
+    os.setxattr(tmp_path / "disk/file", name, b"\xff\x00")
+    assert (await backend.status("/file")).size == 1
+    assert await all_of(backend, "/file") == b"x"
+    await backend.delete("/file")

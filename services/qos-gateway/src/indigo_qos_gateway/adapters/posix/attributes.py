@@ -58,7 +58,7 @@ class ExtendedAttributes:
 
     def get(self, fd: int, name: str) -> str | None:
         try:
-            return os.getxattr(fd, name).decode()
+            return os.getxattr(fd, name).decode(errors="replace")  # others may write any bytes
         except OSError as error:
             if error.errno in _NONE:
                 return None

@@ -79,7 +79,7 @@ def _look(kept: Attributes, fd: int, info: os.stat_result) -> Seen:
     stub = hollow or STUB in known
     # A file on disk somebody wrote to since has a copy of other bytes. Values that are no number come
     # from other managers and only say that there is a copy.
-    unchanged = stub or mark is None or not mark.isdecimal() or int(mark) == info.st_mtime_ns
+    unchanged = stub or mark is None or not mark.isdecimal() or mark == str(info.st_mtime_ns)
     migrated = mark is not None and unchanged
     return Seen(
         size=info.st_size,
