@@ -1,6 +1,7 @@
 """Back-ends that hang, talk too much, lie, or lead elsewhere: a clear error, and others go on."""
 
 import asyncio
+import gzip
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -183,6 +184,45 @@ async def test_a_door_may_lead_to_a_pool_but_the_credentials_stay(token):
     assert first.headers["authorization"] == "Bearer very-secret"
     assert "very-secret" not in str(second.headers)
     assert str(second.url) == "http://pool7.example.org:20000/f?uuid=1"
+
+
+BYTES = b"0123456789"
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, None), (5, 8), (5, None), (0, 3), (9, 99), (10, None), (12, 14)])
+async def test_a_door_that_ignores_ranges_gives_the_same_bytes(token, start, stop):
+    server = Server(door=lambda _: httpx.Response(200, content=chunked(BYTES, 4)))
+    door = WebDav(remote(server, token), DOOR)
+    assert b"".join([chunk async for chunk in door.read("/f", start, stop)]) == BYTES[start:stop]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (206, "bytes 0-2/10"),  # another part
+        (206, "bytes 5-6/10"),  # less
+        (206, None),
+        (206, "bytes 5-"),
+        (206, "bytes 5-7/" + "9" * 5000),
+        (204, None),
+        (202, None),
+    ],
+)
+async def test_another_part_of_a_file_is_not_taken_for_the_one_that_was_wanted(token, status, told):
+    headers = {"content-range": told} if told else {}
+    server = Server(door=lambda _: httpx.Response(status, headers=headers, content=BYTES[5:8]))
+    door = WebDav(remote(server, token), DOOR)
+    with pytest.raises(Unavailable, match="something else"):
+        [chunk async for chunk in door.read("/f", 5, 8)]
+
+
+async def test_a_file_that_was_stored_compressed_is_read_as_it_was_stored(token):
+    stored = gzip.compress(b"x" * 1000)
+    server = Server(
+        door=lambda _: httpx.Response(200, headers={"content-encoding": "gzip"}, content=chunked(stored))
+    )
+    door = WebDav(remote(server, token), DOOR)
+    assert b"".join([chunk async for chunk in door.read("/f", 0, None)]) == stored
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

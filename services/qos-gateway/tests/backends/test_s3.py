@@ -1,6 +1,8 @@
 """The S3 back-end on moto's server: the contract, restores from an archive, parts of large objects."""
 
 import asyncio
+import gzip
+import hashlib
 
 import httpx
 import pytest
@@ -228,4 +230,16 @@ async def test_objects_of_others_have_containers_and_get_a_checksum_before_they_
     assert (await backend.status("/theirs/deep/file")).sha256 is None
     assert (await bring(backend, "/theirs/deep/file", "Archive")).state is StepState.DONE
     assert await backend.digest("/theirs/deep/file") == EMPTY
+    await backend.close()
+
+
+async def test_an_object_others_stored_compressed_is_read_as_it_was_stored(bucket):
+    backend = make(bucket)
+    stored = gzip.compress(DATA)
+    headers = {"content-encoding": "gzip", "content-length": str(len(stored))}
+    payload = hashlib.sha256(stored).hexdigest()
+    await backend._api._send("PUT", "file", headers=headers, content=stored, payload=payload)
+    assert (await backend.status("/file")).size == len(stored)
+    assert await all_of(backend, "/file") == stored
+    assert await all_of(backend, "/file", 10, 20) == stored[10:20]
     await backend.close()

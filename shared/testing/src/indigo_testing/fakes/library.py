@@ -119,14 +119,7 @@ class Library:
             self.door_recalls += 1
             flags.disk = True
         flags.looks = 0
-        data = path.read_bytes()
-        wanted = request.headers.get("range")
-        if wanted is None:
-            return Response(data)
-        first, _, last = wanted.removeprefix("bytes=").partition("-")
-        if int(first) >= len(data):
-            return Response(status_code=416)
-        return Response(data[int(first) : int(last) + 1 if last else None], 206)
+        return ranged(path.read_bytes(), request.headers.get("range"))
 
     def _remove(self, name: str) -> None:
         path = self.path(name)
@@ -165,3 +158,14 @@ class Library:
             f"<d:getlastmodified>{formatdate(info.st_mtime, usegmt=True)}</d:getlastmodified>"
             "</d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>"
         )
+
+
+def ranged(data: bytes, wanted: str | None) -> Response:
+    """The answer to a GET with the header ``range`` or without it."""
+    if wanted is None:
+        return Response(data)
+    first, _, last = wanted.removeprefix("bytes=").partition("-")
+    if int(first) >= len(data):
+        return Response(status_code=416)
+    part = data[int(first) : int(last) + 1 if last else None]
+    return Response(part, 206, {"content-range": f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}"})

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from indigo_testing.fakes.library import ranged
+
 LOOKS = 6
 _API = "/api/v3/oneprovider/"
 
@@ -114,7 +116,7 @@ class OneDataSpace:
                 children = [self._attributes(each) for each in sorted(path.iterdir())]
                 return JSONResponse({"children": children, "isLast": True, "nextPageToken": None})
             case "GET", "content":
-                return _ranged(path.read_bytes(), request.headers.get("range"))
+                return ranged(path.read_bytes(), request.headers.get("range"))
             case "PUT", "content":
                 path.write_bytes(body)
                 return Response(status_code=204)
@@ -198,12 +200,3 @@ def _enoent() -> Response:
 def _posix(errno: str) -> Response:
     error = {"id": "posix", "details": {"errno": errno}, "description": f"Operation failed: {errno}"}
     return JSONResponse({"error": error}, 400)
-
-
-def _ranged(data: bytes, wanted: str | None) -> Response:
-    if wanted is None:
-        return Response(data)
-    first, _, last = wanted.removeprefix("bytes=").partition("-")
-    if int(first) >= len(data):
-        return Response(status_code=416)
-    return Response(data[int(first) : int(last) + 1 if last else None], 206)

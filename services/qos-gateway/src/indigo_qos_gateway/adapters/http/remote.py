@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
@@ -25,6 +26,7 @@ _TIMES = 10
 _REDIRECTS = 3
 _ENCODED = {b"content-encoding", b"transfer-encoding"}
 _RETRY_DIGITS = 5
+_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 
 
 class Remote:
@@ -165,6 +167,34 @@ class Remote:
     def _silent(self, error: httpx.HTTPError) -> Unavailable:
         """Without the cause: it may name addresses and headers."""
         return Unavailable(f"{self.name} did not answer: {type(error).__name__}")
+
+
+async def part_of(name: str, response: httpx.Response, start: int, stop: int | None) -> AsyncIterator[bytes]:
+    """The bytes of a file from ``start`` up to ``stop`` out of the answer to a GET for them, as they are stored.
+
+    A system may give the whole file instead (RFC 9110, 14.2), and says the encoding of a file that was stored
+    compressed. Raises ``Unavailable`` for another part.
+    """
+    at = 0 if response.status_code == httpx.codes.OK else _first(response, start, stop)
+    if at is None:
+        raise Unavailable(f"{name} gave something else than the part of a file it was asked for")
+    async for chunk in response.aiter_raw():
+        wanted = chunk[max(start - at, 0) : None if stop is None else max(stop - at, 0)]
+        at += len(chunk)
+        if wanted:
+            yield wanted
+        if stop is not None and at >= stop:
+            return
+
+
+def _first(response: httpx.Response, start: int, stop: int | None) -> int | None:
+    """Where a part begins; ``None`` unless it is all that was asked for."""
+    told = _RANGE.fullmatch(response.headers.get("content-range", ""))
+    if response.status_code != httpx.codes.PARTIAL_CONTENT or told is None:
+        return None
+    first, end = int(told[1]), int(told[2]) + 1
+    ends = [each for each in (stop, None if told[3] == "*" else int(told[3])) if each is not None]
+    return first if first == start and end >= min(ends, default=end) else None
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from indigo_kernel.problems import Conflict
 from lxml import etree
 
 from indigo_qos_gateway.adapters.hsm.files import Entry
-from indigo_qos_gateway.adapters.http.remote import Remote
+from indigo_qos_gateway.adapters.http.remote import Remote, part_of
 from indigo_qos_gateway.adapters.spool import Spool
 
 _WANTED = (
@@ -58,7 +58,7 @@ class WebDav:
             "GET", self._address(path), headers=headers, path=path, also={416}
         ) as response:
             if response.is_success:
-                async for chunk in response.aiter_bytes():
+                async for chunk in part_of(self._remote.name, response, start, stop):
                     yield chunk
 
     async def put(self, path: str, spool: Spool) -> None:

@@ -15,6 +15,7 @@ from indigo_kernel.problems import Conflict, Unavailable
 
 from indigo_qos_gateway.adapters.classes import Place, interchangeable
 from indigo_qos_gateway.adapters.fixity import compared
+from indigo_qos_gateway.adapters.http.remote import part_of
 from indigo_qos_gateway.adapters.names import HIDDEN, checked, checked_below_root, hidden
 from indigo_qos_gateway.adapters.onedata.api import CLASS, SHA256, Entry, OneData, Requirement, found
 from indigo_qos_gateway.adapters.spool import spooled
@@ -119,7 +120,7 @@ class OneDataBackend:
         async with AsyncExitStack() as stack:
             response = await self._opened(path, start, stop, stack)
             if response is not None:
-                async for chunk in response.aiter_bytes():
+                async for chunk in part_of(self.name, response, start, stop):
                     yield chunk
 
     async def _opened(

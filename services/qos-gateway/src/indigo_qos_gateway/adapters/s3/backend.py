@@ -18,6 +18,7 @@ from indigo_kernel.problems import Conflict, Unavailable
 
 from indigo_qos_gateway.adapters.classes import Place, interchangeable
 from indigo_qos_gateway.adapters.fixity import compared, sha256_of
+from indigo_qos_gateway.adapters.http.remote import part_of
 from indigo_qos_gateway.adapters.names import HIDDEN, checked, checked_below_root, hidden
 from indigo_qos_gateway.adapters.s3.api import CLASS, S3, Head
 from indigo_qos_gateway.adapters.s3.pages import Pages
@@ -127,7 +128,7 @@ class S3Backend:
                 if head is None or not self._unreadable(head):
                     raise Unavailable(f"{self.name} refuses to give {path}")
                 raise Offline(path, recalling=head.restoring)
-            async for chunk in response.aiter_bytes():
+            async for chunk in part_of(self.name, response, start, stop):
                 yield chunk
 
     async def write(self, path: str, chunks: AsyncIterable[bytes], expected: Content | None = None) -> Content:
