@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -295,7 +296,25 @@ async def test_nobody_waits_for_an_upload_to_hear_that_a_storage_is_well_again(t
     await upload
 
 
-@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"", b"NaN", b"[]"])
+async def test_an_answer_in_few_bytes_that_become_many_is_not_unpacked(token):
+    bomb = gzip.compress(gzip.compress(bytes(100 << 20)))
+    headers = {"content-encoding": "gzip, gzip"}
+    server = Server(door=lambda _: httpx.Response(200, headers=headers, content=chunked(bomb)))
+    there = remote(server, token)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Unavailable, match="something unexpected"):
+            there.document(await there.send("GET", DOOR + "/f"))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 10 << 20
+    assert server.asked[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"", b"NaN", b"[]", b'{"a":' + b"1" * 5000 + b"}"]
+)
 async def test_no_document_breaks_the_reader(token, body):
     server = Server(door=lambda _: httpx.Response(200, content=body))
     there = remote(server, token)
