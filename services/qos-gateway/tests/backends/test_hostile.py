@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,9 @@ from indigo_qos_gateway.adapters.http.remote import Remote
 from indigo_qos_gateway.adapters.http.webdav import WebDav
 from indigo_qos_gateway.adapters.mounted.backend import MountedBackend
 from indigo_qos_gateway.adapters.mounted.gpfs import GpfsManager, Pool
+from indigo_qos_gateway.adapters.onedata.api import OneData
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
+from indigo_qos_gateway.adapters.s3.api import S3, Bucket
 from indigo_qos_gateway.adapters.threads import Threads
 from indigo_testing.backend_contract import all_of, chunked
 
@@ -382,3 +385,51 @@ async def test_errors_of_the_network_carry_no_request(token):
     shown = f"{caught.value} {caught.value.__cause__!r}"
     assert "secret" not in shown
     assert caught.value.__suppress_context__
+
+
+STRANGE_DATES = [
+    "Fri, 31 Dec 9999 23:59:59 -2300",
+    "Sun, 99 Nov 2026 12:00:00 GMT",
+    "Sun, 22 Nov 2026 12:00:00 +99999999",
+    "soon",
+]
+STRANGE_SIZES = ["-5", "1_0", "٣", "1e3", "NaN", "9" * 5000]
+DATE = "Sun, 22 Nov 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("date", "size"), [*((date, "1") for date in STRANGE_DATES), *((DATE, size) for size in STRANGE_SIZES)]
+)
+async def test_times_and_sizes_nobody_can_have_are_no_file(token, date, size):
+    entry = (
+        f'<d:multistatus xmlns:d="DAV:"><d:response><d:href>/f</d:href><d:getcontentlength>{size}'
+        f"</d:getcontentlength><d:getlastmodified>{date}</d:getlastmodified></d:response></d:multistatus>"
+    )
+    headers = [(b"last-modified", date.encode()), (b"content-length", size.encode())]
+    server = Server(
+        door=lambda _: httpx.Response(207, content=entry), cloud=lambda _: httpx.Response(200, headers=headers)
+    )
+    bucket = Bucket("https://cloud.example.org", "bucket", "us-east-1", token, token)
+    for asked in (WebDav(remote(server, token), DOOR).stat("/f"), S3(remote(server, token), bucket).head("f")):
+        with pytest.raises(Unavailable, match="something unexpected"):
+            await asked
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        *(
+            {"mtime": each}
+            for each in (1e17, -1e17, 1 << 62, -(1 << 62), 10**400, float("inf"), float("nan"), [], "x")
+        ),
+        *({"size": each} for each in (-5, 1.5, float("nan"), True, [1], "-1", 10**400)),
+        {"name": "\ud800"},
+    ],
+)
+async def test_what_onedata_says_of_a_file_is_checked(token, strange):
+    children = json.dumps(
+        {"children": [{"fileId": "x", "name": "n", "type": "REG", "size": 1, "mtime": 1} | strange]}
+    )
+    space = OneData(remote(Server(door=lambda _: httpx.Response(200, content=children)), token), DOOR, "s", "id")
+    with pytest.raises(Unavailable, match="something unexpected"):
+        await space.children("x", "/")

@@ -25,6 +25,7 @@ _TIMES = 10
 _REDIRECTS = 3
 _ENCODED = {b"content-encoding", b"transfer-encoding"}
 _RETRY_DIGITS = 5
+_SIZE_DIGITS = 18
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 
 
@@ -173,6 +174,13 @@ class Remote:
     def _silent(self, error: httpx.HTTPError) -> Unavailable:
         """Without the cause: it may name addresses and headers."""
         return Unavailable(f"{self.name} did not answer: {type(error).__name__}")
+
+
+def natural(text: str) -> int:
+    """A number of bytes in an answer. Raises ``ValueError`` for anything but digits."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _SIZE_DIGITS):
+        raise ValueError("no number of bytes")
+    return int(text)
 
 
 async def part_of(name: str, response: httpx.Response, start: int, stop: int | None) -> AsyncIterator[bytes]:

@@ -15,7 +15,7 @@ from indigo_kernel.problems import Conflict
 from lxml import etree
 
 from indigo_qos_gateway.adapters.hsm.files import Entry
-from indigo_qos_gateway.adapters.http.remote import Remote, part_of
+from indigo_qos_gateway.adapters.http.remote import Remote, natural, part_of
 from indigo_qos_gateway.adapters.spool import Spool
 
 _WANTED = (
@@ -107,12 +107,12 @@ class WebDav:
                 response.content, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
             )
             return [_entry(each) for each in root.iterfind("{DAV:}response")]
-        except (etree.XMLSyntaxError, ValueError, TypeError):
+        except (etree.XMLSyntaxError, ValueError, TypeError, OverflowError):
             raise self._remote.strange(response) from None
 
 
 def _entry(found: etree._Element) -> tuple[str, Entry]:
-    """Raises ``ValueError`` or ``TypeError`` for what lacks its parts."""
+    """Raises ``ValueError``, ``TypeError`` or ``OverflowError`` for what lacks its parts, or has strange ones."""
     address = unquote(urlsplit(found.findtext("{DAV:}href") or "").path).rstrip("/")
     container = found.find(".//{DAV:}resourcetype/{DAV:}collection") is not None
     length = found.findtext(".//{DAV:}getcontentlength")
@@ -122,6 +122,6 @@ def _entry(found: etree._Element) -> tuple[str, Entry]:
     return address, Entry(
         name=address.rpartition("/")[2],
         container=container,
-        size=0 if container else int(length or "0"),
+        size=0 if container else natural(length or "0"),
         modified=modified.astimezone(UTC),
     )

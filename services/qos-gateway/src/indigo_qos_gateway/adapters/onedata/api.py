@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 from indigo_kernel.problems import Unavailable
 
-from indigo_qos_gateway.adapters.http.remote import Remote
+from indigo_qos_gateway.adapters.http.remote import Remote, natural
 from indigo_qos_gateway.adapters.spool import Spool
 from indigo_qos_gateway.domain.errors import ObjectNotFound
 
@@ -214,13 +214,20 @@ class OneData:
         try:
             return Entry(
                 file_id=str(found["fileId"]),
-                name=str(found["name"]),
+                name=_text(found["name"]),
                 container=found["type"] == "DIR",
-                size=int(found["size"] or 0),
+                size=natural(str(found["size"] or 0)),
                 modified=datetime.fromtimestamp(int(found["mtime"]), UTC),
             )
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except (KeyError, TypeError, ValueError, OverflowError, OSError):  # OSError: a time nobody can tell
             raise self._remote.strange(response) from None
+
+
+def _text(found: Any) -> str:
+    """A name. Raises ``ValueError`` for one with half a character, which nobody can write down."""
+    text = str(found)
+    text.encode()
+    return text
 
 
 def _missing(response: httpx.Response) -> bool:
@@ -228,7 +235,7 @@ def _missing(response: httpx.Response) -> bool:
     try:
         error = response.json()["error"]
         return bool(error["id"] == "posix" and error["details"]["errno"] == "enoent")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return False
 
 

@@ -21,7 +21,7 @@ from indigo_kernel.problems import Unavailable
 from lxml import etree
 
 from indigo_qos_gateway.adapters.http.credentials import secret
-from indigo_qos_gateway.adapters.http.remote import Remote
+from indigo_qos_gateway.adapters.http.remote import Remote, natural
 from indigo_qos_gateway.adapters.s3.signing import EMPTY, Keys, escaped, query, signed
 from indigo_qos_gateway.adapters.spool import Spool
 from indigo_qos_gateway.domain.errors import Busy, Impossible
@@ -93,8 +93,8 @@ class S3:
         headers = response.headers
         try:
             modified = parsedate_to_datetime(headers["last-modified"]).astimezone(UTC)
-            size = int(headers["content-length"])
-        except (KeyError, ValueError):
+            size = natural(headers["content-length"])
+        except (KeyError, ValueError, OverflowError):
             raise self._remote.strange(response) from None
         return Head(
             size=size,
