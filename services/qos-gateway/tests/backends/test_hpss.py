@@ -1,5 +1,7 @@
 """HPSS: the contract over an hsi that says what the real one says, and hostile output."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from indigo_contracts.qos import Locality
 from indigo_kernel.problems import NotFound, Unavailable
@@ -8,7 +10,7 @@ from indigo_qos_gateway.adapters.hpss.hsi import Hsi
 from indigo_qos_gateway.adapters.hpss.manager import HpssManager
 from indigo_qos_gateway.adapters.hsm.backend import HsmBackend
 from indigo_qos_gateway.adapters.hsm.files import RemoteFiles
-from indigo_testing.backend_contract import DATA, BackendContract, bring, chunked
+from indigo_testing.backend_contract import DATA, BackendContract, all_of, bring, chunked
 
 
 class TestHpss(BackendContract):
@@ -51,3 +53,33 @@ class TestHpss(BackendContract):
         hsi.write_text(real)
         await backend.cancel("/file", handle)
         assert (await bring(backend, "/file", "TapeOnly")).state == "done"
+
+    async def test_a_file_called_like_an_error_hides_no_other(self, backend):
+        await backend.write("/HPSS_ENOENT/file", chunked(b"other"))
+        await backend.write("/HPSS_ENOENT/HPSS_ENOENT", chunked(b"x"))
+        assert await all_of(backend, "/HPSS_ENOENT/HPSS_ENOENT") == b"x"
+        assert await all_of(backend, "/HPSS_ENOENT/file") == b"other"
+        assert [each.name for each in await backend.children("/HPSS_ENOENT")] == ["HPSS_ENOENT", "file"]
+        with pytest.raises(NotFound):
+            await backend.status("/HPSS_ENOENT/nothing")
+
+    async def test_a_day_without_a_year_is_the_last_one(self, backend, programs):
+        now = datetime.now(UTC)
+        later = now + timedelta(days=3)
+        line = f"-rw-------    1 User.ID  grp   5   1234 DISK   1 {later:%b} {later.day} 12:00 file"
+        with programs.saying(f"/base:\n{line}\n 0 (disk)   1       1  1"):
+            modified = (await backend.status("/file")).modified
+        assert (modified.month, modified.day) == (later.month, later.day)
+        assert now - timedelta(days=366) < modified < now
+
+    async def test_one_of_several_levels_on_tape_is_a_copy(self, backend, programs):
+        await backend.write("/file", chunked(b"12345"))
+        levels = " 0 (disk)   1       1  0\n 1 (tape)   1       1  5\n 2 (tape)   1       1  0"
+        line = "-rw-------    1 User.ID  grp           5         1234 TAPE   5 Mar 20  2016 file"
+        with programs.saying(f"/base:\n{line}\n{levels}"):
+            assert (await backend.status("/file")).locality is Locality.TAPE
+
+    async def test_a_size_with_more_digits_than_a_number_can_have_is_no_file(self, backend, programs):
+        line = f"-rw-------    1 User.ID  grp           5         1234 TAPE   {'1' * 5000} Mar 20  2016 file"
+        with programs.saying(f"/base:\n{line}"), pytest.raises(NotFound):
+            await backend.status("/file")

@@ -13,8 +13,9 @@ import os
 import re
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from indigo_kernel.problems import BadRequest, Conflict, Unavailable
@@ -30,11 +31,12 @@ from indigo_qos_gateway.domain.paths import ROOT, name, parent
 _SPECIAL = frozenset("\"'\\`$*?[]{}~;|<>&!#")
 _LONG = 24 * 3600.0
 _LINE = re.compile(
-    r"^([-d])[rwxsStT-]{9}\s+\d+\s+\S+\s+\S+\s+(?:\d+\s+\d+\s+(?:DISK|TAPE)\s+)?(\d+)\s+"
+    r"^([-d])[rwxsStT-]{9}\s+\d+\s+\S+\s+\S+\s+(?:\d+\s+\d+\s+(?:DISK|TAPE)\s+)?(\d{1,18})\s+"
     r"([A-Z][a-z]{2})\s+(\d{1,2})\s+(\d{4}|\d{1,2}:\d{2})\s(.+)$"
 )
-_LEVEL = re.compile(r"^\s*\d+\s+\((disk|tape)\)\s+\d+\s+\d+\s+(\d+)\s*$")
-_ABSENT = "HPSS_ENOENT"
+_LEVEL = re.compile(r"^\s*\d+\s+\((disk|tape)\)\s+\d+\s+\d+\s+(\d{1,18})\s*$")
+# Neither a line of a listing nor its header, which hold names: a file may be called like the error.
+_ABSENT = re.compile(r"^(?![-d/]).*\[[^\]]*HPSS_ENOENT\]", re.MULTILINE)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -80,7 +82,10 @@ class Hsi:
         for number, line in enumerate(lines):
             match = _LINE.match(line)
             if match and match[1] == "-" and match[6] == name(path):
-                found = {each[1]: int(each[2]) for each in map(_LEVEL.match, lines[number + 1 :]) if each}
+                found: dict[str, int] = {}
+                for each in filter(None, map(_LEVEL.match, lines[number + 1 :])):
+                    # A class of service may have several levels of a kind: one with all bytes is a copy.
+                    found[each[1]] = max(int(each[2]), found.get(each[1], 0))
                 return Levels(int(match[2]), found.get("disk"), found.get("tape")) if found else None
         return None
 
@@ -144,7 +149,7 @@ class Hsi:
         """The directory a listing names, and the lines below it. Raises ``ObjectNotFound``."""
         output = await self._commands.ask("hsi", "-q", f"ls {option} {self._quoted(path)}")
         lines = (output.stdout + output.stderr).splitlines()
-        if any(_ABSENT in line for line in lines):
+        if any(map(_ABSENT.match, lines)):
             raise ObjectNotFound(path)
         header = next(
             (number for number, line in enumerate(lines) if line.startswith("/") and line.endswith(":")), None
@@ -155,7 +160,7 @@ class Hsi:
 
     async def _do(self, command: str, path: str) -> None:
         output = await self._commands.run("hsi", "-q", command, seconds=_LONG)
-        if _ABSENT in output.stdout + output.stderr:
+        if _ABSENT.search(output.stdout) or _ABSENT.search(output.stderr):
             raise ObjectNotFound(path)
         if output.code != 0:
             raise Unavailable(f"{self._commands.name}: hsi {command.split(maxsplit=1)[0]}: {output.last_words}")
@@ -174,11 +179,16 @@ def _local(path: Path) -> str:
 
 def _entry(match: re.Match[str]) -> Entry:
     container = match[1] == "d"
-    day, when = int(match[4]), match[5]
+    return Entry(match[6], container, 0 if container else int(match[2]), _modified(match[3], match[4], match[5]))
+
+
+def _modified(month: str, day: str, when: str) -> datetime:
     # Of recent files hsi says the hour and not the year: midnight of the last such day is near enough.
-    year = datetime.now(UTC).year if ":" in when else int(when)
-    try:
-        modified = datetime(year, _MONTHS.index(match[3]) + 1, day, tzinfo=UTC)
-    except ValueError:
-        modified = datetime.fromtimestamp(0, UTC)
-    return Entry(match[6], container, 0 if container else int(match[2]), modified)
+    now = datetime.now(UTC)
+    for year in (now.year, now.year - 1) if ":" in when else (int(when),):
+        with suppress(ValueError):
+            found = datetime(year, _MONTHS.index(month) + 1, int(day), tzinfo=UTC)
+            # Its clock may be ahead of ours.
+            if ":" not in when or found <= now + timedelta(days=1):
+                return found
+    return datetime.fromtimestamp(0, UTC)
