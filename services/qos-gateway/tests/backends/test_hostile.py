@@ -76,6 +76,13 @@ async def test_output_without_an_end_is_cut_and_its_program_ended(program, strea
     assert not await alive(int((tmp_path / "pid").read_text()))
 
 
+async def test_what_a_program_left_behind_is_ended_with_its_caller(program, tmp_path):
+    commands = program(f"sleep 600 & echo $! > {tmp_path}/pid", seconds=0.5)
+    with pytest.raises(Unavailable, match="in time"):
+        await commands.ask("tool")
+    assert not await alive(int((tmp_path / "pid").read_text()))
+
+
 async def alive(pid):
     async with asyncio.timeout(10):
         while (found := _state(pid)) not in {None, "Z"}:

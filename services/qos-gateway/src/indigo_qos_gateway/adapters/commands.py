@@ -108,7 +108,9 @@ class Commands:
         except* _TooMuch:
             raise Unavailable(f"{self.name}: {program} wrote more than {self._most_bytes} bytes") from None
         finally:
-            if process.returncode is None:
+            # Also when the program itself has ended: what it started holds its output, and is in its group.
+            open_still = not (process.stdout.at_eof() and process.stderr.at_eof())
+            if open_still or process.returncode is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await asyncio.shield(process.wait())
