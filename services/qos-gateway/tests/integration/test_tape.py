@@ -118,6 +118,23 @@ async def test_what_got_another_class_meanwhile_stays_there(qos):
     assert await locality(qos, "/f") == ["DISK"]
 
 
+@pytest.mark.parametrize("how", ["delete", "move"])
+async def test_what_is_stored_where_a_staged_file_was_stays_where_it_is(qos, how):
+    await on_tape(qos, "/f")
+    await stage(qos, "/f", diskLifetime="PT1H")
+    await qos.work_off()
+    if how == "delete":
+        assert (await qos.http.delete("/f", headers=qos.auth())).status_code == 204
+    else:
+        headers = qos.auth() | {"content-type": "application/cdmi-object"}
+        assert (await qos.http.put("/g", content='{"move": "/f"}', headers=headers)).status_code == 201
+    await qos.store("/f", b"another one")
+    await qos.bring("/f", "DiskAndTape")
+    qos.clock.advance(timedelta(hours=2))
+    await qos.work_off()
+    assert await locality(qos, "/f") == ["DISK_AND_TAPE"]
+
+
 async def test_cancelling_and_deleting(start_qos):
     async with start_qos(transition_patience="PT0S") as qos:
         await on_tape(qos, "/a", "/b")

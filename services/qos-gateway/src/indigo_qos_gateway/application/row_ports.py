@@ -201,7 +201,7 @@ class Objects(Protocol):
         ...
 
     async def forget(self, path: str) -> None:
-        """Drop the path and everything below it, timers too."""
+        """Drop the path and everything below it, timers and loans too."""
         ...
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from indigo_qos_gateway.adapters.db.tables import arrivals, objects, timers
+from indigo_qos_gateway.adapters.db.tables import arrivals, batch_targets, objects, timers
 from indigo_qos_gateway.application.row_ports import StoredObject
 from indigo_qos_gateway.domain.paths import Places
 from indigo_qos_gateway.domain.retention import HOLD, PERIOD
@@ -99,6 +99,13 @@ class SqlObjects:
         await self._conn.execute(sa.delete(objects).where(at_or_below(objects.c.path, path)))
         await self._conn.execute(sa.delete(timers).where(at_or_below(timers.c.path, path)))
         await self._conn.execute(sa.delete(arrivals).where(at_or_below(arrivals.c.path, path)))
+        # What was staged has no class to go back to any more; what is stored here next was not staged.
+        loan = batch_targets.c
+        await self._conn.execute(
+            sa.update(batch_targets)
+            .where(at_or_below(loan.path, path), loan.home_class.is_not(None))
+            .values(home_class=None)
+        )
 
     async def _one(self, condition: sa.ColumnElement[bool], *, for_update: bool = False) -> StoredObject | None:
         statement = sa.select(objects).where(condition)
