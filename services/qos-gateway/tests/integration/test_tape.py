@@ -135,6 +135,46 @@ async def test_what_is_stored_where_a_staged_file_was_stays_where_it_is(qos, how
     assert await locality(qos, "/f") == ["DISK_AND_TAPE"]
 
 
+async def in_turn(qos, times=5):
+    for _ in range(times):
+        qos.clock.advance(timedelta(seconds=10))
+        await qos.work_off()
+
+
+async def test_a_file_that_is_asked_for_again_before_it_goes_back_stays(qos):
+    await on_tape(qos, "/f")
+    first = await stage(qos, "/f")
+    await qos.work_off()
+    await release(qos, first, "/f")
+    second = await stage(qos, "/f")
+    await in_turn(qos)
+    assert (await poll(qos, second))["files"][0]["state"] == "COMPLETED"
+    assert await locality(qos, "/f") == ["DISK_AND_TAPE"]
+    await release(qos, second, "/f")
+    await in_turn(qos)
+    assert await locality(qos, "/f") == ["TAPE"], "it is still on loan"
+
+
+async def test_a_file_that_is_on_its_way_back_is_not_said_to_be_on_disk(start_qos):
+    async with start_qos(transition_patience="PT0S") as qos:
+        await on_tape(qos, "/f")
+        await in_turn(qos)
+        first = await stage(qos, "/f")
+        await in_turn(qos)
+        async with qos.drives_taken():
+            await release(qos, first, "/f")
+            await qos.work_off()
+            second = await stage(qos, "/f")
+            await in_turn(qos)
+            assert (await poll(qos, second))["files"][0]["state"] == "SUBMITTED"
+        await in_turn(qos)
+        assert (await poll(qos, second))["files"][0]["state"] == "COMPLETED"
+        assert await locality(qos, "/f") == ["DISK_AND_TAPE"]
+        await release(qos, second, "/f")
+        await in_turn(qos)
+        assert await locality(qos, "/f") == ["TAPE"]
+
+
 async def test_cancelling_and_deleting(start_qos):
     async with start_qos(transition_patience="PT0S") as qos:
         await on_tape(qos, "/a", "/b")

@@ -12,8 +12,9 @@ from indigo_kernel.ids import new_id
 
 from indigo_qos_gateway.application.mounts import Mount, record_of
 from indigo_qos_gateway.application.ports import Work
+from indigo_qos_gateway.application.staging import PINS
 from indigo_qos_gateway.application.transitions import JOB, plan_lock, state_fact
-from indigo_qos_gateway.domain.batch import Batch, BatchKind, Loan, Target, staged_class
+from indigo_qos_gateway.domain.batch import Batch, BatchKind, Loan, Target, latency, staged_class
 from indigo_qos_gateway.domain.storage import ObjectType, Status
 from indigo_qos_gateway.domain.transition import ACTIVE, Transition
 
@@ -49,13 +50,19 @@ async def admit(work: Work, batch: Batch, seen: Sequence[Seen]) -> Admitted:
     under_way = {each.path: each for each in await work.transitions.active_among(sorted(covering))}
     wanted = await work.batches.still_submitted(batch.id, [each.target.position for each in seen])
     loans = await work.batches.loans(paths) if batch.kind is BatchKind.STAGE else {}
+    if batch.kind is BatchKind.RETURN:
+        await work.alone(PINS)  # so that a pin that ends just now is seen, or sees what is decided here
+    pinned = await work.batches.pinned(paths) if batch.kind is BatchKind.RETURN else set()
     targets: list[Target] = []
     new: list[Transition] = []
     mine: list[tuple[Target, Transition]] = []
     for each in seen:
         if each.target.position not in wanted:
             continue
-        decided = _decide(work, batch, each, loans)
+        if each.target.path in pinned:
+            targets.append(_kept(work, each.target))
+            continue
+        decided = _decide(work, batch, each, loans, _covering(each, under_way))
         if decided.state is TransitionState.SUBMITTED and decided.target_class is not None:
             decided, made = _join_or_make(work, batch, each, decided, under_way, links)
             if made is not None:
@@ -75,8 +82,30 @@ async def admit(work: Work, batch: Batch, seen: Sequence[Seen]) -> Admitted:
     return Admitted(mine, sum(each.state in ACTIVE for each in targets) - len(mine))
 
 
-def _decide(work: Work, batch: Batch, seen: Seen, loans: Mapping[str, Loan]) -> Target:
-    """The target at its end, or still submitted with the class it has to come to."""
+def _kept(work: Work, target: Target) -> Target:
+    """The target of a file somebody needs on disk again: it stays there, and the loan goes on."""
+    over = target.over(TransitionState.CANCELLED, work.now, "it is needed on disk again")
+    return replace(over, target_class=target.expected_class, home_class=target.target_class)
+
+
+def _covering(seen: Seen, under_way: Mapping[str, Transition]) -> Transition | None:
+    return next((under_way[path] for path in seen.mount.lineage(seen.target.path) if path in under_way), None)
+
+
+def _leaves_disk(seen: Seen, status: Status, covering: Transition | None) -> bool:
+    """Whether it is on its way to a class that answers later than the one it is at."""
+    offered = {
+        each.name: each for each in seen.mount.backend.classes() if each.object_type is ObjectType.DATAOBJECT
+    }
+    here = offered.get(status.storage_class)
+    there = offered.get(covering.target_class) if covering is not None else None
+    return here is not None and there is not None and latency(there) > latency(here)
+
+
+def _decide(
+    work: Work, batch: Batch, seen: Seen, loans: Mapping[str, Loan], covering: Transition | None
+) -> Target:
+    """The target at its end, or still submitted: with the class it has to come to, or none while it waits."""
     target, status = seen.target, seen.status
 
     def failed(error: str) -> Target:
@@ -90,6 +119,8 @@ def _decide(work: Work, batch: Batch, seen: Seen, loans: Mapping[str, Loan]) -> 
             return failed(f"{target.path} is a container")
         if status.locality in {Locality.LOST, Locality.UNAVAILABLE}:
             return failed(f"{target.path} is {status.locality.value}")
+        if _leaves_disk(seen, status, covering):
+            return target
         if status.readable or status.locality is Locality.NONE:
             loan = loans.get(target.path)
             home = loan.home_class if loan is not None and loan.target_class == status.storage_class else None
@@ -117,7 +148,7 @@ def _join_or_make(
     under_way: Mapping[str, Transition],
     links: Mapping[str, tuple[RecordSnapshot, PlanLink | None]],
 ) -> tuple[Target, Transition | None]:
-    covering = next((under_way[path] for path in seen.mount.lineage(target.path) if path in under_way), None)
+    covering = _covering(seen, under_way)
     if covering is not None:
         if covering.target_class == target.target_class:
             return _started(work, target, covering.id), None

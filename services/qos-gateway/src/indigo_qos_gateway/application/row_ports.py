@@ -328,6 +328,10 @@ class Batches(Protocol):
         """Loans of these paths that no request pins, or is about to pin, any longer."""
         ...
 
+    async def pinned(self, paths: Sequence[str]) -> set[str]:
+        """Those of these paths that a request has on disk."""
+        ...
+
     async def sent_home(self, paths: Sequence[str]) -> None:
         """Forget the loans of these paths."""
         ...

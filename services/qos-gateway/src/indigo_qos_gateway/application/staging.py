@@ -80,7 +80,7 @@ async def remove_stage(work: Work, batch: Batch) -> None:
 async def send_home(work: Work, paths: Sequence[str]) -> None:
     """Bring back every one of these files that was staged from elsewhere and that no request pins any longer."""
     # Pins of one path end in one transaction after another, so that the last one sees that it is the last.
-    await work.alone("pins")
+    await work.alone(PINS)
     homes = await work.batches.homeless(paths)
     if homes:
         targets = [

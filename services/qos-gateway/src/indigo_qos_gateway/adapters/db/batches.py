@@ -166,7 +166,12 @@ class SqlBatches:
     async def loans(self, paths: Sequence[str]) -> Mapping[str, Loan]:
         rows = await self._conn.execute(
             sa.select(_T.path, _T.target_class, _T.home_class)
-            .where(among(_T.path, paths), _T.home_class.is_not(None), _T.state == "COMPLETED")
+            .where(
+                among(_T.path, paths),
+                _T.home_class.is_not(None),
+                # or it was about to go home and was kept
+                sa.or_(_T.state == "COMPLETED", _T.expected_class.is_not(None)),
+            )
             .order_by(_T.finished_at)
         )
         return {row.path: Loan(row.path, row.target_class, row.home_class) for row in rows}
@@ -195,6 +200,12 @@ class SqlBatches:
     async def homeless(self, paths: Sequence[str]) -> Sequence[Loan]:
         rows = await self._conn.execute(_HOMELESS, {"paths": list(paths)})
         return [Loan(row.path, row.target_class, row.home_class) for row in rows]
+
+    async def pinned(self, paths: Sequence[str]) -> set[str]:
+        rows = await self._conn.execute(
+            sa.select(_T.path).where(among(_T.path, paths), _T.pinned_until.is_not(None), _T.released_at.is_(None))
+        )
+        return set(rows.scalars())
 
     async def sent_home(self, paths: Sequence[str]) -> None:
         await self._conn.execute(
