@@ -175,6 +175,73 @@ async def test_a_file_that_is_on_its_way_back_is_not_said_to_be_on_disk(start_qo
         assert await locality(qos, "/f") == ["TAPE"]
 
 
+async def cancel(qos, request, *paths):
+    return await qos.http.post(
+        f"/api/v1/stage/{request}/cancel/", json={"paths": paths}, headers=qos.auth("storage.stage:/")
+    )
+
+
+async def states(qos, *requests):
+    return [(await poll(qos, each))["files"][0]["state"] for each in requests]
+
+
+async def test_who_needs_a_file_gets_it_when_others_cancel(start_qos):
+    async with start_qos(transition_patience="PT0S") as qos:
+        await on_tape(qos, "/f")
+        await in_turn(qos)
+        async with qos.drives_taken():
+            first = await stage(qos, "/f")
+            await qos.work_off()
+            second = await stage(qos, "/f")
+            await in_turn(qos, 1)
+            assert await states(qos, first, second) == ["STARTED", "STARTED"]
+            assert (await cancel(qos, first, "/f")).status_code == 200
+        await in_turn(qos)
+        assert await states(qos, first, second) == ["CANCELLED", "COMPLETED"]
+        assert await locality(qos, "/f") == ["DISK_AND_TAPE"]
+        await release(qos, second, "/f")
+        await in_turn(qos)
+        assert await locality(qos, "/f") == ["TAPE"]
+
+
+async def test_a_file_that_came_to_disk_for_others_is_not_held_by_who_cancelled(start_qos):
+    async with start_qos(transition_patience="PT0S") as qos:
+        await on_tape(qos, "/f")
+        await in_turn(qos)
+        async with qos.drives_taken():
+            first = await stage(qos, "/f")
+            await qos.work_off()
+            qos.clock.advance(timedelta(seconds=9))
+            second = await stage(qos, "/f")
+            await qos.work_off()
+            assert await states(qos, first, second) == ["STARTED", "STARTED"]
+
+        async def brought():
+            qos.clock.advance(timedelta(seconds=1))
+            await qos.work_off()
+            return await states(qos, first, second) == ["COMPLETED", "STARTED"]
+
+        while not await brought():
+            assert await states(qos, first, second) == ["STARTED", "STARTED"]
+        assert (await cancel(qos, second, "/f")).status_code == 200
+        await in_turn(qos)
+        assert await states(qos, first, second) == ["COMPLETED", "CANCELLED"]
+        await release(qos, first, "/f")
+        await in_turn(qos)
+        assert await locality(qos, "/f") == ["TAPE"]
+
+
+async def test_a_file_goes_back_when_the_last_request_is_cancelled_before_it_began(qos):
+    await on_tape(qos, "/f")
+    first = await stage(qos, "/f")
+    await qos.work_off()
+    second = await stage(qos, "/f")
+    await release(qos, first, "/f")
+    assert (await cancel(qos, second, "/f")).status_code == 200
+    await in_turn(qos)
+    assert await locality(qos, "/f") == ["TAPE"]
+
+
 async def test_cancelling_and_deleting(start_qos):
     async with start_qos(transition_patience="PT0S") as qos:
         await on_tape(qos, "/a", "/b")
@@ -186,17 +253,11 @@ async def test_cancelling_and_deleting(start_qos):
             request = await stage(qos, "/a", "/b")
             await qos.work_off()
             assert [each["state"] for each in (await poll(qos, request))["files"]] == ["STARTED", "STARTED"]
-
-            async def cancel(*paths):
-                return await qos.http.post(
-                    f"/api/v1/stage/{request}/cancel/", json={"paths": paths}, headers=qos.auth("storage.stage:/")
-                )
-
-            wrong = await cancel("/a", "/other")
+            wrong = await cancel(qos, request, "/a", "/other")
             assert wrong.status_code == 400
             assert wrong.headers["content-type"] == "application/problem+json"
             assert wrong.json()["paths"] == ["/other"]
-            assert (await cancel("/a")).status_code == 200
+            assert (await cancel(qos, request, "/a")).status_code == 200
         for _ in range(3):
             qos.clock.advance(timedelta(seconds=10))
             await qos.work_off()

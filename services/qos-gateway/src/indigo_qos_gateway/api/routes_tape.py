@@ -42,9 +42,9 @@ from indigo_qos_gateway.api.batch_schemas import (
 )
 from indigo_qos_gateway.api.deps import Here, Service
 from indigo_qos_gateway.api.routes_bulk import parse_paths
-from indigo_qos_gateway.application.batches import cancel_targets, distinct, get_batch
+from indigo_qos_gateway.application.batches import distinct, get_batch
 from indigo_qos_gateway.application.ports import Work
-from indigo_qos_gateway.application.staging import StageFile, release, remove_stage, request_stage
+from indigo_qos_gateway.application.staging import StageFile, cancel, release, remove_stage, request_stage
 from indigo_qos_gateway.domain.batch import Batch, BatchKind, Target
 from indigo_qos_gateway.domain.storage import ObjectType
 
@@ -161,7 +161,7 @@ async def cancel_stage(here: Here, who: Who, request_id: str, body: Paths) -> Re
     async with here.gateway.work() as work:
         batch = await get_batch(work, request_id, BatchKind.STAGE)
         here.access.check_stage(who, paths)
-        await cancel_targets(work, batch, paths)
+        await cancel(work, batch, paths)
     return Response(status_code=200)
 
 

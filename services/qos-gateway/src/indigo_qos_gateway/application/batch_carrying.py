@@ -136,10 +136,14 @@ class BatchCarrier:
         """Hold what an earlier run began."""
         started = await work.batches.started(batch.id)
         known = await _transitions(work, started)
+        stopped = await work.batches.stopped(batch.id, [each.position for each in started])
+        again: list[Target] = []
         for target in started:
             transition = known.get(target.position)
             if transition is None:
                 run.ended.append(Ended(target, None, TransitionState.FAILED, "its transition is gone"))
+            elif target.position not in stopped and _others_cancelled(batch, transition):
+                again.append(replace(target, state=TransitionState.SUBMITTED, transition_id=None))
             elif not transition.active:
                 run.ended.append(Ended(target, transition, transition.state, transition.error))
             elif transition.batch_id == batch.id:
@@ -148,6 +152,7 @@ class BatchCarrier:
                 run.ended.append(Ended(target, None, TransitionState.CANCELLED))
             else:
                 run.resting += 1  # another worker carries it out
+        await work.batches.save(batch.id, again)
 
     async def _admit(self, batch: Batch, run: _Run) -> int:
         """Take up a slice of what nothing was done about yet; how many targets that were."""
@@ -293,6 +298,11 @@ class BatchCarrier:
             await work.transitions.save(
                 *(replace(each, handles=handles[each.id]) for each in current.values() if each.active)
             )
+
+
+def _others_cancelled(batch: Batch, transition: Transition) -> bool:
+    """Whether it is a transition of others, who need it no more; whoever joined it begins anew."""
+    return transition.state is TransitionState.CANCELLED and transition.batch_id != batch.id
 
 
 async def _transitions(work: Work, targets: Sequence[Target]) -> Mapping[int, Transition]:

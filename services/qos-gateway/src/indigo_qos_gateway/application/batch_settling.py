@@ -57,13 +57,15 @@ class Settler:
             stored = await work.objects.checksums([placed.path for each in ended for placed in each.objects])
             over: list[Transition] = []
             targets: list[Target] = []
+            stopped = await work.batches.stopped(batch.id, [each.target.position for each in ended])
             for each in ended:
                 known = current.get(each.transition.id) if each.transition else None
                 _check_stored(each, stored)
                 if known is not None and known.active:
                     known = _end(each, known, work.now)
                     over.append(known)
-                targets.append(_end_of_target(batch, each, known, work.now))
+                wanted = each.target.position not in stopped
+                targets.append(_end_of_target(batch, each, known, work.now, wanted=wanted))
             await work.transitions.save(*over)
             given_up = [each.path for each in over if each.state is not TransitionState.COMPLETED]
             await abandon(work, await work.places.relocations(given_up))
@@ -119,10 +121,17 @@ def _end(each: Ended, current: Transition, now: datetime) -> Transition:
     return current.fail(now, each.error or "it did not change its class")
 
 
-def _end_of_target(batch: Batch, each: Ended, transition: Transition | None, now: datetime) -> Target:
-    """The target as its transition ended; somebody else may have ended that first."""
+def _end_of_target(
+    batch: Batch, each: Ended, transition: Transition | None, now: datetime, *, wanted: bool
+) -> Target:
+    """The target as its transition ended; somebody else may have ended that first.
+
+    A file that came to disk when it was not ``wanted`` there any more is not held there.
+    """
     state = transition.state if transition is not None else each.state
     error = transition.error if transition is not None else each.error
     if batch.kind is BatchKind.STAGE and state is TransitionState.COMPLETED:
+        if not wanted:
+            return each.target.over(TransitionState.CANCELLED, now)
         return replace(each.target, error=None).on_disk(now)
     return each.target.over(state, now, error)

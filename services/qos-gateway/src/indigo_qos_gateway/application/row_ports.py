@@ -278,6 +278,10 @@ class Batches(Protocol):
         """Paths of targets under way that somebody wants stopped."""
         ...
 
+    async def stopped(self, batch_id: str, positions: Sequence[int]) -> set[int]:
+        """Those of the positions somebody wants stopped; until the transaction ends, nobody says so of others."""
+        ...
+
     async def targets(
         self, batch_id: str, *, state: TransitionState | None, after: int, limit: int | None
     ) -> Sequence[Target]:

@@ -69,6 +69,12 @@ async def release(work: Work, request_id: str, paths: Sequence[str], owner: tupl
     await send_home(work, paths)
 
 
+async def cancel(work: Work, batch: Batch, paths: Sequence[str]) -> None:
+    """Cancel these files of a stage request; raises as ``cancel_targets``."""
+    await cancel_targets(work, batch, paths)
+    await send_home(work, paths)  # what did not start may have been the last to need them
+
+
 async def remove_stage(work: Work, batch: Batch) -> None:
     """Forget a stage request: what did not start is cancelled, what came to disk is released."""
     await cancel_targets(work, batch)

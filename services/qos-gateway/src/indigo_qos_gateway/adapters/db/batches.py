@@ -118,6 +118,17 @@ class SqlBatches:
     async def called_off(self, batch_id: str) -> set[str]:
         return set((await self._conn.execute(_CALLED_OFF, {"batch_id": batch_id})).scalars())
 
+    async def stopped(self, batch_id: str, positions: Sequence[int]) -> set[int]:
+        rows = await self._conn.execute(
+            sa.select(_T.position, _T.cancel_requested)
+            .where(
+                _T.batch_id == batch_id, _T.position == sa.any_(sa.literal(list(positions), sa.ARRAY(sa.Integer)))
+            )
+            .order_by(_T.position)
+            .with_for_update()
+        )
+        return {row.position for row in rows if row.cancel_requested}
+
     async def targets(
         self, batch_id: str, *, state: TransitionState | None, after: int, limit: int | None
     ) -> Sequence[Target]:
