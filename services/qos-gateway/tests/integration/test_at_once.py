@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from indigo_kernel.problems import Unavailable
+from indigo_qos_gateway.adapters.db.nodes import SqlNodes, SqlQueues
 from indigo_qos_gateway.adapters.db.objects import SqlObjects
 from indigo_qos_gateway.adapters.db.uow import GatewayWork
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
@@ -177,6 +178,39 @@ async def test_both_of_two_changes_are_kept(qos, monkeypatch):
     assert (await size).status_code == 204
     metadata = (await qos.cdmi("/f"))["metadata"]
     assert (metadata["colour"], metadata["size"]) == ("blue", "big")
+
+
+async def test_both_of_two_changes_of_a_queue_are_kept(qos, monkeypatch):
+    assert (await put(qos, "/q", "queue", metadata={})).status_code == 201
+    gate = Gate(monkeypatch, SqlNodes, "save", lambda node: "colour" in node.metadata)
+    async with gate.holding(put(qos, "/q?metadata:colour", "queue", metadata={"colour": "blue"})):
+        size = asyncio.create_task(put(qos, "/q?metadata:size", "queue", metadata={"size": "big"}))
+
+        async def waits():
+            return size.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
+
+        await until(waits)
+    assert (await size).status_code == 204
+    metadata = (await qos.cdmi("/q?metadata"))["metadata"]
+    assert (metadata["colour"], metadata["size"]) == ("blue", "big")
+
+
+async def test_a_value_is_taken_out_of_a_queue_once(qos, monkeypatch):
+    for path in ("/a", "/b"):
+        assert (await put(qos, path, "queue", metadata={})).status_code == 201
+    values, headers = json.dumps({"value": ["one", "two"]}), {"content-type": "application/cdmi-object"}
+    assert (await qos.http.post("/a", content=values, headers=qos.auth() | headers)).status_code == 204
+    gate = Gate(monkeypatch, SqlQueues, "push", lambda _: True)
+    async with gate.holding(put(qos, "/b", "queue", move="/a")) as moved:
+        removing = asyncio.create_task(qos.http.delete("/a?values:1-1", headers=qos.auth()))
+
+        async def waits():
+            return removing.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
+
+        await until(waits)
+    assert (moved.result().status_code, (await removing).status_code) == (204, 404)
+    left = [(await qos.http.get(f"{path}?values:9", headers=qos.auth())).json()["value"] for path in ("/a", "/b")]
+    assert left == [["two"], ["one"]]
 
 
 async def test_bytes_are_not_replaced_when_a_hold_comes_while_they_do(qos):

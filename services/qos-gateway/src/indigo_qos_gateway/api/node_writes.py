@@ -95,7 +95,10 @@ async def put_queue(
     source = await _source(here, who, written, None)
     async with gateway.work() as work:
         queue = await get_queue(work, path)
+        # Before the queue is held for its change: two queues are held in their order.
+        await _append(work, here, queue, source)
         if written.metadata is not None:
+            queue = await get_queue(work, path, for_update=True)
             names = (
                 tuple(written.metadata)
                 if patch
@@ -105,7 +108,6 @@ async def put_queue(
             )
             shown = here.access.places(who)
             await change_queue(work, queue, written.metadata, names, who.actor, shown)
-        await _append(work, here, queue, source)
     return Response(status_code=204, headers=dialect.headers)
 
 

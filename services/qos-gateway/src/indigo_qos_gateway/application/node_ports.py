@@ -22,7 +22,7 @@ class Like:
 
 
 class Nodes(Protocol):
-    async def find(self, path: str) -> Node | None: ...
+    async def find(self, path: str, *, for_update: bool = False) -> Node | None: ...
 
     async def by_id(self, object_id: str) -> Node | None: ...
 
@@ -76,6 +76,10 @@ class Nodes(Protocol):
 
 
 class Queues(Protocol):
+    async def hold(self, object_ids: Sequence[str]) -> None:
+        """Let nobody else put values into these, or take some out, until the transaction ends."""
+        ...
+
     async def extent(self, object_id: str) -> tuple[int, int] | None:
         """The numbers of the oldest and the newest value; ``None`` for an empty queue."""
         ...

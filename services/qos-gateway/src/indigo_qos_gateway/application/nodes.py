@@ -43,9 +43,9 @@ async def find_node(gateway: Gateway, path: str) -> Node | None:
         return await work.nodes.find(path)
 
 
-async def get_queue(work: Work, path: str) -> Node:
+async def get_queue(work: Work, path: str, *, for_update: bool = False) -> Node:
     """Raises ``ObjectNotFound``, ``Conflict`` for a reference."""
-    node = await work.nodes.find(path)
+    node = await work.nodes.find(path, for_update=for_update)
     if node is None:
         raise ObjectNotFound(path)
     if node.kind is not NodeKind.QUEUE:

@@ -49,7 +49,8 @@ async def transfer(
     if source.object_id == queue.object_id:
         raise BadRequest("A queue is not appended to itself")
     if not keep:
-        await work.alone("moves between queues")  # two that go opposite ways would wait for each other
+        # Else somebody takes the values out meanwhile, and others are removed in their place.
+        await work.queues.hold([source.object_id, queue.object_id])
         await _check_oldest(work, source, which)
     values = await work.queues.peek(source.object_id, which, most_bytes=limits.bytes)
     if not values and which != Which():

@@ -10,7 +10,7 @@ from indigo_kernel.problems import BadRequest
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from indigo_qos_gateway.adapters.db.objects import at_or_below
+from indigo_qos_gateway.adapters.db.objects import among, at_or_below
 from indigo_qos_gateway.adapters.db.tables import nodes, queue_values
 from indigo_qos_gateway.application.node_ports import Like
 from indigo_qos_gateway.domain.node import Node, NodeKind, Value, Which
@@ -34,8 +34,8 @@ class SqlNodes:
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
 
-    async def find(self, path: str) -> Node | None:
-        return await self._one(nodes.c.path == path)
+    async def find(self, path: str, *, for_update: bool = False) -> Node | None:
+        return await self._one(nodes.c.path == path, for_update=for_update)
 
     async def by_id(self, object_id: str) -> Node | None:
         return await self._one(nodes.c.object_id == object_id.upper())
@@ -114,8 +114,11 @@ class SqlNodes:
     async def advance(self, object_id: str, path: str | None) -> None:
         await self._conn.execute(sa.update(nodes).where(nodes.c.object_id == object_id).values(progress=path))
 
-    async def _one(self, condition: sa.ColumnElement[bool]) -> Node | None:
-        row = (await self._conn.execute(sa.select(nodes).where(condition))).one_or_none()
+    async def _one(self, condition: sa.ColumnElement[bool], *, for_update: bool = False) -> Node | None:
+        statement = sa.select(nodes).where(condition)
+        if for_update:
+            statement = statement.with_for_update()
+        row = (await self._conn.execute(statement)).one_or_none()
         return None if row is None else _node(row)
 
 
@@ -124,6 +127,11 @@ class SqlQueues:
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn
+
+    async def hold(self, object_ids: Sequence[str]) -> None:
+        # In the order in which notifications hold theirs.
+        held = sa.select(nodes.c.last).where(among(nodes.c.object_id, object_ids)).order_by(nodes.c.object_id)
+        await self._conn.execute(held.with_for_update())
 
     async def extent(self, object_id: str) -> tuple[int, int] | None:
         number = queue_values.c.number
