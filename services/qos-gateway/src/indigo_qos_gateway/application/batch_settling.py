@@ -57,7 +57,9 @@ class Settler:
             stored = await work.objects.checksums([placed.path for each in ended for placed in each.objects])
             over: list[Transition] = []
             targets: list[Target] = []
-            stopped = await work.batches.stopped(batch.id, [each.target.position for each in ended])
+            stopped = set()
+            if batch.kind is BatchKind.STAGE:
+                stopped = await work.batches.stopped(batch.id, [each.target.position for each in ended])
             for each in ended:
                 known = current.get(each.transition.id) if each.transition else None
                 _check_stored(each, stored)
