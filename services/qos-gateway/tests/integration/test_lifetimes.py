@@ -124,6 +124,8 @@ async def test_new_wishes_move_what_is_there(qos):
         ({"cdmi_capability_lifetime": "P1Y"}, 400),
         ({"cdmi_capability_lifetime": "P1Y", "cdmi_capability_lifetime_action": f"migrate-to:{URI}Gold"}, 400),
         ({"cdmi_retention_period": "for ever"}, 400),
+        ({"cdmi_retention_period": ["2026-01-01/2027-01-01"]}, 400),
+        ({"cdmi_retention_period": {}}, 400),
         ({"cdmi_hold_id": 7}, 400),
     ],
 )

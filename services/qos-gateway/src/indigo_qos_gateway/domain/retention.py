@@ -19,7 +19,7 @@ HOLD = "cdmi_hold_id"
 def retained_until(metadata: Mapping[str, Any]) -> datetime | None:
     """The end of the retention; ``None`` without one. Raises ``BadRequest`` when it cannot be read."""
     value = metadata.get(PERIOD)
-    return None if value in {None, ""} else _period(value)[1]
+    return None if value in (None, "") else _period(value)[1]
 
 
 def holds(metadata: Mapping[str, Any]) -> frozenset[str]:
