@@ -361,6 +361,10 @@ async def test_slashes_have_a_meaning(qos):
     assert moved.status_code == 301
     assert moved.headers["location"] == "/box/caf%C3%A9/?children"
     assert (await qos.http.get(moved.headers["location"], headers=STRICT)).json() == {"children": ["f"]}
+    await qos.store("/a%23b%25/g", b"x")
+    moved = await qos.http.get("/a%23b%25", headers=STRICT)
+    assert moved.headers["location"] == "/a%23b%25/"
+    assert (await qos.http.delete("/a%23b%25/", headers=qos.auth())).status_code == 204
     assert (await qos.http.get("/box/caf%C3%A9/f/", headers=STRICT)).status_code == 404
     for path, kind in (("/new", "container"), ("/new/", "object")):
         headers = qos.auth() | STRICT | {"content-type": f"application/cdmi-{kind}"}

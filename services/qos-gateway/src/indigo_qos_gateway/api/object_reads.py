@@ -44,7 +44,8 @@ def check_slash(request: Request, about: Target, dialect: Dialect, status: Statu
         raise ObjectNotFound(f"{about.path}/")
     if status.object_type is ObjectType.CONTAINER and not about.slash:
         query: bytes = request.scope["query_string"]
-        target = quote(request.url.path) + "/" + (f"?{query.decode()}" if query else "")
+        # The path of the URL is escaped in parts already: a second time would change it.
+        target = quote(request.scope["path"]) + "/" + (f"?{query.decode()}" if query else "")
         return Response(status_code=301, headers={"location": target, **dialect.headers})
     return None
 
