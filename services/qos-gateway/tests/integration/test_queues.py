@@ -52,8 +52,12 @@ async def test_values_come_out_in_the_order_they_went_in(qos, queue):
 async def test_a_range_of_the_oldest_value(qos, queue):
     found = await read(qos, "/box/q", "?value:1-9;valuerange")
     assert found == {"valuerange": ["1-2"], "value": [base64.b64encode(b"ne").decode()]}
-    answer = await qos.http.get("/box/q?value:3-9", headers=qos.auth() | STRICT)
-    assert answer.status_code == 400
+    accept = {"accept": "multipart/mixed"}
+    parts = await qos.http.get("/box/q?value:1-9", headers=qos.auth() | STRICT | accept)
+    assert b"Content-Range: bytes 1-2/3\r\nContent-Transfer-Encoding: binary\r\n\r\nne\r\n" in parts.content
+    for form in ({}, accept):
+        answer = await qos.http.get("/box/q?value:3-9", headers=qos.auth() | STRICT | form)
+        assert answer.status_code == 400
 
 
 async def test_it_is_in_its_container_and_found_by_its_identifier(qos, queue):

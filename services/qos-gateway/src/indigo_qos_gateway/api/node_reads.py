@@ -66,8 +66,14 @@ async def node_response(
         return respond(answer, dialect, QUEUE)
 
     async def parts() -> AsyncIterator[tuple[dict[str, str], AsyncIterator[bytes]]]:
+        span = selection.span("value")
         for value in found:
-            yield {"Content-Type": value.mimetype}, values.once(value.data)
+            headers, data = {"Content-Type": value.mimetype}, value.data
+            if span is not None:
+                part = values.within(span, len(data))
+                headers["Content-Range"] = f"bytes {part}/{len(data)}"
+                data = data[part.first : part.last + 1]
+            yield headers, values.once(data)
 
     return parts_response(dialect, answer.model_dump_json(exclude_unset=True).encode(), QUEUE, parts())
 
