@@ -243,3 +243,24 @@ async def test_an_object_others_stored_compressed_is_read_as_it_was_stored(bucke
     assert await all_of(backend, "/file") == stored
     assert await all_of(backend, "/file", 10, 20) == stored[10:20]
     await backend.close()
+
+
+@pytest.mark.parametrize("part_bytes", [5 << 30, 5 << 20], ids=["at once", "in parts"])
+async def test_what_others_say_of_their_object_stays_with_it(bucket, part_bytes):
+    backend = make(bucket, part_bytes=part_bytes)
+    data = bytes(6 << 20)
+    described = {
+        "content-type": "text/csv",
+        "content-encoding": "gzip",
+        "cache-control": "no-store",
+        "x-amz-meta-theirs": "yes",
+    }
+    headers = {**described, "content-length": str(len(data))}
+    payload = hashlib.sha256(data).hexdigest()
+    await backend._api._send("PUT", "file", headers=headers, content=data, payload=payload)
+    for target in ("Cool", "Archive"):
+        assert (await bring(backend, "/file", target)).state is StepState.DONE
+        told = (await backend._api._send("HEAD", "file")).headers
+        assert {name: told.get(name) for name in described} == described
+    assert (await backend.status("/file")).sha256 == payload
+    await backend.close()

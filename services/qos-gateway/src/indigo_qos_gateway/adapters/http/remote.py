@@ -23,7 +23,6 @@ MOST_BYTES = 32 << 20
 _TIMES = 10
 """How many times as long an answer may take that comes in drops."""
 _REDIRECTS = 3
-_ENCODED = {b"content-encoding", b"transfer-encoding"}
 _RETRY_DIGITS = 5
 _SIZE_DIGITS = 18
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
@@ -154,7 +153,7 @@ class Remote:
                         raise Unavailable(f"{self.name} answered with more than {self._most_bytes} bytes")
         finally:
             await response.aclose()
-        headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _ENCODED]
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"transfer-encoding"]
         return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=response.request)
 
     def _check(self, response: httpx.Response, path: str | None, also: Collection[int]) -> None:

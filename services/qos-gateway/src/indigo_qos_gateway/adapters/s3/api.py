@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -30,6 +30,18 @@ STANDARD = "STANDARD"
 SHA256 = "x-amz-meta-indigo-sha256"
 CLASS = "x-amz-meta-indigo-class"
 
+_METADATA = "x-amz-meta-"
+_DESCRIBING = frozenset(
+    {
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "expires",
+    }
+)
+
 _MOST_AT_ONCE = 5 * 1024**3
 """Bytes one PutObject or CopyObject can take; above, the parts of a multipart upload do it."""
 
@@ -47,6 +59,8 @@ class Head:
     restore: str | None
     sha256: str | None
     container_class: str | None
+    described: Mapping[str, str] = field(default_factory=dict)
+    """The headers that whoever stored it gave it."""
 
     @property
     def restoring(self) -> bool:
@@ -104,6 +118,11 @@ class S3:
             restore=headers.get("x-amz-restore"),
             sha256=headers.get(SHA256),
             container_class=headers.get(CLASS),
+            described={
+                name: value
+                for name, value in headers.items()
+                if (name.startswith(_METADATA) or name in _DESCRIBING) and value.isascii()
+            },
         )
 
     @asynccontextmanager
@@ -142,13 +161,14 @@ class S3:
         """
         headers = _storage(storage_class, always=True)
         if head.sha256 is None and sha256 is not None:
-            headers |= {"x-amz-metadata-directive": "REPLACE", SHA256: sha256}
+            headers |= {**head.described, "x-amz-metadata-directive": "REPLACE", SHA256: sha256}
         else:
             headers["x-amz-metadata-directive"] = "COPY"
         source = self._source(key, head)
         if head.size > self._part:
             known = head.sha256 or sha256
-            await self._copy_parts(key, head, source, _storage(storage_class) | ({SHA256: known} if known else {}))
+            checksum = {SHA256: known} if known else {}
+            await self._copy_parts(key, head, source, {**head.described, **_storage(storage_class), **checksum})
             return
         response = await self._send("PUT", key, headers=headers | source, also={400, 404, 409, 412})
         self._check_copied(response, path)
