@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import itertools
 import json
 import threading
 import tracemalloc
@@ -23,6 +24,7 @@ from indigo_qos_gateway.adapters.mounted.gpfs import GpfsManager, Pool
 from indigo_qos_gateway.adapters.onedata.api import OneData
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
 from indigo_qos_gateway.adapters.s3.api import S3, Bucket
+from indigo_qos_gateway.adapters.s3.backend import NativeClass, S3Backend
 from indigo_qos_gateway.adapters.threads import Threads
 from indigo_testing.backend_contract import all_of, chunked
 
@@ -440,3 +442,58 @@ async def test_what_onedata_says_of_a_file_is_checked(token, strange):
     space = OneData(remote(Server(door=lambda _: httpx.Response(200, content=children)), token), DOOR, "s", "id")
     with pytest.raises(Unavailable, match="something unexpected"):
         await space.children("x", "/")
+
+
+def cloud(server, token):
+    api = S3(remote(server, token), Bucket("https://cloud.example.org", "bucket", "us-east-1", token, token))
+    return S3Backend("cloud", api, {"Warm": NativeClass("STANDARD", False, {})}, "Warm", Place())
+
+
+def listing(*keys, following=""):
+    return f"<L><IsTruncated>{'true' if following else 'false'}</IsTruncated>" + (
+        "".join(f"<Contents><Key>{key}</Key></Contents>" for key in keys)
+        + f"<NextContinuationToken>{following}</NextContinuationToken></L>"
+    )
+
+
+@pytest.mark.parametrize("tokens", [["a"], ["a", "b"], ["a", "b", "b"]])
+async def test_a_listing_that_goes_in_a_circle_ends(token, tokens):
+    pages = itertools.cycle(tokens)
+
+    def answer(request):
+        if request.method == "HEAD":
+            return httpx.Response(404)
+        return httpx.Response(200, content=listing("key", following=next(pages)))
+
+    def children(_):
+        return httpx.Response(200, json={"children": [], "isLast": False, "nextPageToken": next(pages)})
+
+    async with asyncio.timeout(5):
+        with pytest.raises(Unavailable, match="again and again"):
+            await cloud(Server(cloud=answer), token).children("/")
+        if len(tokens) > 1 and tokens[-1] != tokens[-2]:
+            with pytest.raises(Unavailable, match="something unexpected"):
+                await OneData(remote(Server(door=children), token), DOOR, "s", "id").children("x", "/")
+
+
+async def test_a_removal_that_removes_nothing_ends(token):
+    def answer(request):
+        match request.method:
+            case "HEAD":
+                return httpx.Response(404)
+            case "DELETE":
+                return httpx.Response(204)
+        return httpx.Response(200, content=listing("box/a", "box/b"))
+
+    async with asyncio.timeout(5):
+        with pytest.raises(Unavailable, match="still has"):
+            await cloud(Server(cloud=answer), token).delete("/box")
+
+
+@pytest.mark.parametrize("key", ["a+b%2Bc", "a%20b%2Bc"])
+async def test_a_space_in_a_listing_is_a_plus_sign_or_an_escape(token, key):
+    def answer(request):
+        return httpx.Response(404) if request.method == "HEAD" else httpx.Response(200, content=listing(key))
+
+    (child,) = await cloud(Server(cloud=answer), token).children("/")
+    assert child.name == "a b+c"

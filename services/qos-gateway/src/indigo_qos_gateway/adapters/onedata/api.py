@@ -92,6 +92,7 @@ class OneData:
     async def children(self, file_id: str, path: str) -> list[Entry]:
         found: list[Entry] = []
         token = ""
+        told: set[str] = set()
         while True:
             query = f"limit=1000{'&token=' + quote(token, safe='') if token else ''}"
             address = f"{self._api}/data/{file_id}/children?{query}"
@@ -104,6 +105,9 @@ class OneData:
             following = page.get("nextPageToken")
             if page.get("isLast", True) or not isinstance(following, str) or following == token:
                 return found
+            if following in told:
+                raise self._remote.strange(response)  # it would be followed for ever
+            told.add(following)
             token = following
 
     async def create(self, path: str, kind: str) -> str | None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 import httpx
 from indigo_kernel.problems import Unavailable
@@ -211,9 +211,10 @@ class S3:
         response = await self._send("GET", "", parameters)
         root = self._xml(response)
         truncated = root.findtext("{*}IsTruncated") == "true"
+        # AWS writes a space as a plus sign, others escape it; all of them escape the plus sign itself.
         return Listing(
-            keys=tuple(unquote(each.text or "") for each in root.iterfind("{*}Contents/{*}Key")),
-            prefixes=tuple(unquote(each.text or "") for each in root.iterfind("{*}CommonPrefixes/{*}Prefix")),
+            keys=tuple(unquote_plus(each.text or "") for each in root.iterfind("{*}Contents/{*}Key")),
+            prefixes=tuple(unquote_plus(each.text or "") for each in root.iterfind("{*}CommonPrefixes/{*}Prefix")),
             following=root.findtext("{*}NextContinuationToken") if truncated else None,
         )
 

@@ -108,11 +108,17 @@ class S3Backend:
         if await self._container(checked(path)) is None:
             raise ObjectNotFound(path)
         prefix, following, found = _prefix(path), None, []
+        told: set[str] = set()
         while True:
             page = await self._api.listing(prefix, delimiter="/", following=following)
             found += [Child(key[len(prefix) :], ObjectType.DATAOBJECT) for key in page.keys if key != prefix]
             found += [Child(each[len(prefix) : -1], ObjectType.CONTAINER) for each in page.prefixes]
-            if (following := page.following) is None:
+            # One that was there before would be followed for ever.
+            if (following := page.following) in told:
+                raise Unavailable(f"{self.name} lists the same part of {path} again and again")
+            if following is not None:
+                told.add(following)
+            else:
                 return sorted((each for each in found if not hidden(each.name)), key=lambda each: each.name)
 
     async def page(self, path: str, first: int, count: int) -> Sequence[Child]:
@@ -154,7 +160,11 @@ class S3Backend:
             return
         if await self._container(path) is None:
             raise ObjectNotFound(path)
+        before: tuple[str, ...] = ()
         while (page := await self._api.listing(_prefix(path))).keys:
+            if page.keys == before:
+                raise Unavailable(f"{self.name} still has what was removed from {path}")
+            before = page.keys
             # The container's own key is the first one: it goes last, should this end before its time.
             for each in reversed(page.keys):
                 await self._api.delete(each)
