@@ -103,6 +103,34 @@ class Torn(httpx.AsyncByteStream):
         raise httpx.ReadError("")
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        'id: 1\nevent: inotify\ndata: {"event": {"mask": 3}, "subscription": "x"}',
+        'id: 1\nevent: inotify\ndata: {"event": {"mask": null}, "subscription": "x"}',
+        "id: é漢",
+        "id: " + "9" * 100_000,
+    ],
+)
+async def test_an_event_nobody_can_read_does_not_end_the_connection(monkeypatch, event):
+    monkeypatch.setattr(dcache_events, "RECONNECT_SECONDS", 0.01)
+    asked = asyncio.Queue()
+
+    async def answer(request):
+        if request.method != "GET":
+            return httpx.Response(201, headers={"location": f"{request.url}/1"})
+        asked.put_nowait(request.headers.get("last-event-id", ""))
+        return httpx.Response(200, text=event + "\n\n")
+
+    remote = Remote("dcache", transport=httpx.MockTransport(answer))
+    events = DCacheEvents(remote, "http://storage.example.org/api/v1", "/vo")
+    await events.wait("/file", 10)
+    async with asyncio.timeout(5):
+        seen = [await asked.get() for _ in range(3)]
+    await events.close()
+    assert max(map(len, seen)) < 1000
+
+
 async def test_a_connection_for_events_goes_on_behind_the_last_one_and_is_not_made_in_haste(monkeypatch):
     monkeypatch.setattr(dcache_events, "RECONNECT_SECONDS", 0.05)
     asked, times = asyncio.Queue(), []

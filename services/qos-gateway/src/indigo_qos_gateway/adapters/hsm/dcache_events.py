@@ -28,6 +28,7 @@ _FLAGS = ["IN_ATTRIB", "IN_DELETE", "IN_MOVED_FROM"]
 _MOST_DIRECTORIES = 256
 _MOST_PATHS = 10_000
 _LONGEST_LINE = 1 << 20
+_LONGEST_ID = 100
 _AGAIN_SECONDS = 300.0
 RECONNECT_SECONDS = 1.0
 
@@ -155,14 +156,17 @@ class DCacheEvents:
                     continue
                 if event.get("event") == "inotify":
                     self._take(event.get("data", ""))
-                self._last = event.get("id", self._last)
+                told = event.get("id", self._last)
+                # It goes back in a header: what none can carry is not remembered.
+                if told.isascii() and told.isprintable() and len(told) <= _LONGEST_ID:
+                    self._last = told
                 event = {}
 
     def _take(self, data: str) -> None:
         try:
             found: Any = json.loads(data)
             subscription, told = str(found["subscription"]), found["event"]
-            mask, name = told.get("mask", []), told.get("name")
+            mask, name = list(told.get("mask", [])), told.get("name")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return  # a look finds out what this was about
         directory = self._directories.get(subscription.rstrip("/").rpartition("/")[2])
