@@ -213,6 +213,32 @@ async def test_a_value_is_taken_out_of_a_queue_once(qos, monkeypatch):
     assert left == [["two"], ["one"]]
 
 
+@pytest.mark.parametrize("kind", ["queue", "object"])
+async def test_a_queue_or_reference_and_an_object_never_share_a_path(qos, monkeypatch, kind):
+    body = {"metadata": {}} if kind == "queue" else {"reference": "http://example.org/"}
+    storing, go_on = await qos.slowly("/f")
+    assert (await put(qos, "/f", kind, **body)).status_code == 201
+    go_on.set()
+    assert (await storing).status_code == 409
+    gate = Gate(monkeypatch, SqlNodes, "add", lambda node: node.path == "/g")
+    async with gate.holding(put(qos, "/g", kind, **body)) as made:
+        storing = asyncio.create_task(put(qos, "/g", value="x"))
+
+        async def waits():
+            return storing.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
+
+        await until(waits)
+    assert (made.result().status_code, (await storing).status_code) == (201, 409)
+    gate = Gate(monkeypatch, SqlObjects, "save", lambda stored: stored.path == "/h")
+    looked = Gate(monkeypatch, GatewayWork, "beside", lambda key: not gate.reached.is_set())
+    async with looked.holding(put(qos, "/h", kind, **body)) as made:
+        async with gate.holding(put(qos, "/h", value="x")) as storing:
+            looked.open.set()
+            await asyncio.wait([made], timeout=20)
+    assert (made.result().status_code, storing.result().status_code) == (409, 201)
+    assert [row.path for row in await qos.rows("SELECT path FROM nodes ORDER BY path")] == ["/f", "/g"]
+
+
 async def test_bytes_are_not_replaced_when_a_hold_comes_while_they_do(qos):
     await qos.store("/f", b"old")
     storing, go_on = await qos.slowly("/f")

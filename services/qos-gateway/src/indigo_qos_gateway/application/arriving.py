@@ -20,6 +20,11 @@ LEASE = timedelta(seconds=30)
 """How long others wait for a request whose process died."""
 
 
+def name_lock(path: str) -> str:
+    """The key of the lock under which a name that is free is given to an object, or to a queue or reference."""
+    return f"name {path}"
+
+
 @dataclass(slots=True)
 class Arrival:
     """The bytes of one request on their way to a path; ``complete`` when the storage was given all of them."""

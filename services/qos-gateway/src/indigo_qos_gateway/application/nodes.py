@@ -12,6 +12,7 @@ from typing import Any
 from indigo_contracts.envelope import Actor
 from indigo_kernel.problems import Conflict
 
+from indigo_qos_gateway.application.arriving import name_lock
 from indigo_qos_gateway.application.documents import node_document
 from indigo_qos_gateway.application.node_ports import Like
 from indigo_qos_gateway.application.notifying import note
@@ -67,11 +68,12 @@ async def check_place(gateway: Gateway, path: str) -> None:
 async def add_node(work: Work, node: Node, actor: Actor | None) -> Node:
     """Store a new reference or queue; a query queue begins to be filled.
 
-    Raises ``Busy`` while a copy, a move or a removal is about its path, ``Conflict`` when that is taken, and
-    ``BadRequest`` for a queue that cannot be filled as it says.
+    Raises ``Busy`` while a copy, a move or a removal is about its path or bytes come to it, ``Conflict`` when that is
+    taken, and ``BadRequest`` for a queue that cannot be filled as it says.
     """
     await work.beside(TRANSFERS)
-    if await work.transfers.over(node.path):
+    await work.alone(name_lock(node.path))
+    if await work.transfers.over(node.path) or await work.arrivals.coming(node.path, work.now):
         raise Busy(node.path)
     if node.kind is NodeKind.QUEUE:
         node = replace(node, metadata=check_new(node.metadata))

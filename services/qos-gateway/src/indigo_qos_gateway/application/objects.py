@@ -9,7 +9,7 @@ from typing import Any
 from indigo_contracts.envelope import Actor
 from indigo_kernel.problems import BadRequest, Conflict
 
-from indigo_qos_gateway.application.arriving import Arrival
+from indigo_qos_gateway.application.arriving import Arrival, name_lock
 from indigo_qos_gateway.application.choosing import effective, inherited
 from indigo_qos_gateway.application.documents import document
 from indigo_qos_gateway.application.lifetimes import Placed, Timers
@@ -209,6 +209,10 @@ class Gateway(Tree):
             known = await work.objects.find(path)
             if known is not None and (before is not None or change.transfer is not None):
                 check_untouched(path, known.metadata, work.now)
+            if begins and before is None:
+                await work.alone(name_lock(path))
+                if await work.nodes.find(path) is not None:
+                    raise Busy(path)  # a queue or a reference was made there meanwhile
             if begins:
                 await arrival.begin(work)
         if begins and before is None and await self.exists(path) is not None:

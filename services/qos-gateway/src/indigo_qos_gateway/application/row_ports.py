@@ -58,6 +58,10 @@ class Arrivals(Protocol):
         """Let those of ``token`` come; False while others may, which no process that died does for ever."""
         ...
 
+    async def coming(self, path: str, now: datetime) -> bool:
+        """Whether any are on their way to the path."""
+        ...
+
     async def renew(self, path: str, token: str, until: datetime) -> None: ...
 
     async def end(self, path: str, token: str) -> bool:

@@ -26,6 +26,10 @@ class SqlArrivals:
         )
         return begun.rowcount > 0
 
+    async def coming(self, path: str, now: datetime) -> bool:
+        there = sa.select(sa.exists().where(arrivals.c.path == path, arrivals.c.until >= now))
+        return bool((await self._conn.execute(there)).scalar_one())
+
     async def renew(self, path: str, token: str, until: datetime) -> None:
         await self._conn.execute(sa.update(arrivals).where(*_of(path, token)).values(until=until))
 
