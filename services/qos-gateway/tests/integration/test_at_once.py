@@ -231,10 +231,10 @@ async def test_a_queue_or_reference_and_an_object_never_share_a_path(qos, monkey
     assert (made.result().status_code, (await storing).status_code) == (201, 409)
     gate = Gate(monkeypatch, SqlObjects, "save", lambda stored: stored.path == "/h")
     looked = Gate(monkeypatch, GatewayWork, "beside", lambda key: not gate.reached.is_set())
-    async with looked.holding(put(qos, "/h", kind, **body)) as made:
-        async with gate.holding(put(qos, "/h", value="x")) as storing:
-            looked.open.set()
-            await asyncio.wait([made], timeout=20)
+    making, writing = put(qos, "/h", kind, **body), put(qos, "/h", value="x")
+    async with looked.holding(making) as made, gate.holding(writing) as storing:
+        looked.open.set()
+        await asyncio.wait([made], timeout=20)
     assert (made.result().status_code, storing.result().status_code) == (409, 201)
     assert [row.path for row in await qos.rows("SELECT path FROM nodes ORDER BY path")] == ["/f", "/g"]
 
@@ -305,3 +305,33 @@ async def test_what_a_storage_cannot_remove_stays_as_it_was(qos, monkeypatch):
     assert await value(qos, "/f") == b"old"
     assert (await put(qos, "/f", metadata={"colour": "blue"})).status_code == 204
     assert await qos.rows("SELECT * FROM jobs") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "body"),
+    [
+        ("/f", "object", {"value": "x"}),
+        ("/f", "object", {"move": "/old"}),
+        ("/c/", "container", {}),
+        ("/q", "queue", {}),
+    ],
+)
+async def test_nothing_comes_to_a_domain_that_is_gone(qos, monkeypatch, path, kind, body):
+    heir = {"metadata": {"cdmi_domain_delete_reassign": "/cdmi_domains/heir/"}}
+    assert (await put(qos, "/cdmi_domains/heir/", "domain")).status_code == 201
+    assert (await put(qos, "/cdmi_domains/bio/", "domain", **heir)).status_code == 201
+    assert (await put(qos, "/box/", "container", domainURI="/cdmi_domains/bio/")).status_code == 201
+    await qos.store("/old", b"x")
+    gate = Gate(monkeypatch, GatewayWork, "beside", lambda key: key == "transfers")
+    async with gate.holding(put(qos, "/box" + path, kind, **body)) as inside:
+        answer = await qos.http.delete("/cdmi_domains/bio/", headers=qos.auth("operator"))
+        assert answer.status_code == 204, answer.text
+    assert inside.result().status_code in {201, 409}
+    assert (await put(qos, "/cdmi_domains/bio/", "domain", **heir)).status_code == 201
+    again = Gate(monkeypatch, GatewayWork, "beside", lambda key: key == "transfers")
+    given = {k: v for k, v in body.items() if k != "move"}
+    async with again.holding(put(qos, path, kind, domainURI="/cdmi_domains/bio/", **given)) as made:
+        assert (await qos.http.delete("/cdmi_domains/bio/", headers=qos.auth("operator"))).status_code == 204
+    assert made.result().status_code == 409
+    for table in ("objects", "nodes"):
+        assert await qos.rows(f"SELECT path FROM {table} WHERE domain LIKE '%bio'") == []

@@ -31,7 +31,7 @@ from indigo_qos_gateway.application.notifying import note
 from indigo_qos_gateway.application.objects import TRANSFERS, Change, Gateway
 from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.transitions import moving
-from indigo_qos_gateway.application.viewing import View
+from indigo_qos_gateway.application.viewing import OWNERS, View, check_owned
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
 from indigo_qos_gateway.domain.notification import COPIED, DELETED, RENAMED
 from indigo_qos_gateway.domain.paths import Places, below, join
@@ -220,6 +220,7 @@ class Transfers:
         copied = transfer.kind is TransferKind.COPY
         view = await self.gateway.view(transfer.path, listing=False) if copied else None
         async with self.gateway.work() as work:
+            await work.beside(OWNERS)
             current = await work.transfers.get(transfer.id, for_update=True)
             if current is None or current.stage is not TransferStage.COPYING:
                 return False
@@ -229,6 +230,7 @@ class Transfers:
                 await note(work, COPIED, transfer.path, transfer.actor, document(view.stored, view.status))
                 await end(work, transfer)
             else:
+                await check_owned(work, transfer.path, transfer.wish["domain"])
                 await work.objects.rename(transfer.source, transfer.path, transfer.wish["domain"])
                 if await work.timers.hasten(transfer.path, work.now):  # they were set as of something new
                     await work.enqueue(LIFETIMES, "all", {})

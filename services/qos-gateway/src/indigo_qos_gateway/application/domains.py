@@ -18,6 +18,7 @@ from indigo_kernel.problems import BadRequest, Conflict, Forbidden
 
 from indigo_qos_gateway.application.objects import Gateway
 from indigo_qos_gateway.application.ports import Work
+from indigo_qos_gateway.application.viewing import OWNERS
 from indigo_qos_gateway.domain.domain import (
     DOMAINS,
     MEMBERS,
@@ -32,9 +33,6 @@ from indigo_qos_gateway.domain.errors import ObjectNotFound
 from indigo_qos_gateway.domain.metadata import updated
 from indigo_qos_gateway.domain.object_id import object_id_of
 from indigo_qos_gateway.domain.paths import lineage, parent
-
-_WRITES = "domains"
-"""Key under which domains are made, changed and removed, one after another."""
 
 
 async def check_owner(gateway: Gateway, who: Principal, uri: str | None) -> str | None:
@@ -74,7 +72,7 @@ async def put_domain(
     """Make a domain, or give it other metadata; whether it is new. Raises ``ObjectNotFound``, ``BadRequest``."""
     _check_path(path)
     async with gateway.work() as work:
-        await work.alone(_WRITES)
+        await work.alone(OWNERS)
         if await get_domain(gateway, work, parent(path)) is None:
             raise ObjectNotFound(f"{parent(path)}/")
         known = await work.domains.find(path)
@@ -94,7 +92,7 @@ async def change_domain(gateway: Gateway, path: str, metadata: Mapping[str, Any]
     """
     _check_path(path)
     async with gateway.work() as work:
-        await work.alone(_WRITES)
+        await work.alone(OWNERS)
         known = await _existing(work, path)
         changed = updated(known.metadata, metadata, tuple(metadata))
         await work.domains.save(replace(known, metadata=check_metadata(changed)))
@@ -106,7 +104,7 @@ async def put_member(gateway: Gateway, path: str, member: str, metadata: Mapping
         raise BadRequest("The root domain has no members: everybody who may store may give to it")
     group = member_group(metadata)
     async with gateway.work() as work:
-        await work.alone(_WRITES)
+        await work.alone(OWNERS)
         domain = await _existing(work, path)
         await work.domains.save(replace(domain, members={**domain.members, member: group}))
         return member not in domain.members
@@ -115,7 +113,7 @@ async def put_member(gateway: Gateway, path: str, member: str, metadata: Mapping
 async def remove_member(gateway: Gateway, path: str, member: str) -> None:
     """Raises ``ObjectNotFound``."""
     async with gateway.work() as work:
-        await work.alone(_WRITES)
+        await work.alone(OWNERS)
         domain = await _existing(work, path)
         if member not in domain.members:
             raise ObjectNotFound(f"{path}/{MEMBERS}/{member}")
@@ -130,7 +128,7 @@ async def remove_domain(gateway: Gateway, path: str) -> None:
     """
     _check_path(path)
     async with gateway.work() as work:
-        await work.alone(_WRITES)
+        await work.alone(OWNERS)
         domain = await _existing(work, path)
         if await work.domains.inside(path):
             raise Conflict(f"{path}/ has domains in it")

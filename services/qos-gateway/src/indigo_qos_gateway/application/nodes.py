@@ -19,6 +19,7 @@ from indigo_qos_gateway.application.notifying import note
 from indigo_qos_gateway.application.objects import TRANSFERS, Gateway
 from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.querying import start_query
+from indigo_qos_gateway.application.viewing import OWNERS, check_owned
 from indigo_qos_gateway.domain.domain import DOMAINS
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
 from indigo_qos_gateway.domain.metadata import updated
@@ -68,13 +69,14 @@ async def check_place(gateway: Gateway, path: str) -> None:
 async def add_node(work: Work, node: Node, actor: Actor | None) -> Node:
     """Store a new reference or queue; a query queue begins to be filled.
 
-    Raises ``Busy`` while a copy, a move or a removal is about its path or bytes come to it, ``Conflict`` when that is
-    taken, and ``BadRequest`` for a queue that cannot be filled as it says.
+    Raises ``Busy`` while a copy, a move or a removal is about its path, or bytes come to it, ``Conflict`` when that
+    is taken or its domain is gone, and ``BadRequest`` for a queue that cannot be filled as it says.
     """
-    await work.beside(TRANSFERS)
+    await work.beside(TRANSFERS, OWNERS)
     await work.alone(name_lock(node.path))
     if await work.transfers.over(node.path) or await work.arrivals.coming(node.path, work.now):
         raise Busy(node.path)
+    await check_owned(work, node.path, node.domain)
     if node.kind is NodeKind.QUEUE:
         node = replace(node, metadata=check_new(node.metadata))
         if searches(node.metadata):

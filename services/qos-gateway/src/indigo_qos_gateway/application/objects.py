@@ -17,7 +17,7 @@ from indigo_qos_gateway.application.notifying import note
 from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.row_ports import StoredObject
 from indigo_qos_gateway.application.transitions import moving, request_transition
-from indigo_qos_gateway.application.viewing import Tree, View
+from indigo_qos_gateway.application.viewing import OWNERS, Tree, View, check_owned
 from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, UnknownClass
 from indigo_qos_gateway.domain.metadata import updated
 from indigo_qos_gateway.domain.notification import CREATED, MODIFIED
@@ -84,8 +84,9 @@ class Gateway(Tree):
                 content = await mount.backend.write(mount.inner(path), self._coming(arrival, change, before))
             status = await mount.status(path)
             async with self.work() as work:
-                await work.beside(TRANSFERS)
+                await work.beside(TRANSFERS, OWNERS)
                 await _check_free(work, path, change)
+                await check_owned(work, path, change.domain)
                 wanted = change.storage_class or await self._chosen(
                     work, status, change, default, new=before is None
                 )
@@ -113,8 +114,9 @@ class Gateway(Tree):
         status = await mount.status(path)
         wanted = change.storage_class or (None if before else await self.default_class(parent(path)))
         async with self.work() as work:
-            await work.beside(TRANSFERS)
+            await work.beside(TRANSFERS, OWNERS)
             await _check_free(work, path, change)
+            await check_owned(work, path, change.domain)
             if wanted is not None and wanted != status.storage_class:
                 await request_transition(work, mount, status, wanted, actor)
             if before is None:

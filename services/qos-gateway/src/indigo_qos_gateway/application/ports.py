@@ -199,8 +199,8 @@ class Work(Protocol):
         """Wait until no other transaction holds ``key``, and hold it until this one ends."""
         ...
 
-    async def beside(self, key: str) -> None:
-        """Wait until no other transaction is alone with ``key``, and let none be so until this one ends."""
+    async def beside(self, *keys: str) -> None:
+        """Wait until no other transaction is alone with a key, and let none be so until this one ends."""
         ...
 
     def emit(self, fact: Fact, *, subject: str, version: int) -> Envelope: ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from indigo_kernel.ids import uuid7
+from indigo_kernel.problems import Conflict
 
 from indigo_qos_gateway.application.choosing import Chooser
 from indigo_qos_gateway.application.documents import document
@@ -26,6 +27,9 @@ from indigo_qos_gateway.domain.transfer import Transfer, TransferStage
 from indigo_qos_gateway.domain.wishes import Wishes
 
 OCTETS = "application/octet-stream"
+
+OWNERS = "domains"
+"""Key under which domains are made, changed and removed, alone; whoever gives something to one holds it beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,7 @@ class Tree:
 
     async def _made(self, work: Work, path: str, object_type: ObjectType, *, anew: bool) -> StoredObject:
         """A new identity, or unless ``anew`` the one somebody else gave just now."""
+        await work.beside(OWNERS)
         new = StoredObject(
             object_id=self.new_id(),
             path=path,
@@ -188,6 +193,12 @@ async def domain_above(work: Work, path: str) -> str:
     above = list(lineage(path))[1:]
     known = await work.objects.among(above)
     return next((known[each].domain for each in above if each in known), DOMAINS)
+
+
+async def check_owned(work: Work, path: str, domain: str | None) -> None:
+    """Raise ``Conflict`` when the domain that ``path`` is to be given to was removed meanwhile."""
+    if domain not in {None, DOMAINS} and await work.domains.find(str(domain)) is None:
+        raise Conflict(f"{domain}/ was removed before {path} was given to it")
 
 
 def _is_container(status: Status) -> bool:

@@ -19,7 +19,7 @@ from indigo_qos_gateway.adapters.db.transfers import SqlTransfers
 from indigo_qos_gateway.adapters.db.transitions import SqlTransitions
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(:key)")
-_SHARE = sa.text("SELECT pg_advisory_xact_lock_shared(:key)")
+_SHARE = sa.text("SELECT pg_advisory_xact_lock_shared(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
 class GatewayWork(UnitOfWork):
@@ -55,8 +55,8 @@ class GatewayWork(UnitOfWork):
     async def alone(self, key: str) -> None:
         await self.conn.execute(_LOCK, {"key": _number(key)})
 
-    async def beside(self, key: str) -> None:
-        await self.conn.execute(_SHARE, {"key": _number(key)})
+    async def beside(self, *keys: str) -> None:
+        await self.conn.execute(_SHARE, {"keys": [_number(key) for key in keys]})
 
 
 def _number(key: str) -> int:
