@@ -31,6 +31,14 @@ async def from_value(qos, path, document):
     return await put(qos, path, deserializevalue=base64.b64encode(json.dumps(document).encode()).decode())
 
 
+async def test_what_is_not_complete_is_not_read_in(qos):
+    for path, document in (("/s", entry("f")), ("/q", queue("q", ([], [], [])))):
+        more = qos.auth() | {"x-cdmi-partial": "true"}
+        assert (await qos.http.put(path, content=json.dumps(document), headers=more)).status_code == 201
+    assert (await put(qos, "/f", deserialize="/s")).status_code == 409
+    assert (await put(qos, "/g", kind="queue", deserialize="/q")).status_code == 409
+
+
 async def test_a_container_and_back(qos):
     await put(qos, "/box/", metadata={"colour": "blue"})
     await put(qos, "/box/text", value="héllo", metadata={"a": {"b": ["c"]}}, mimetype="text/csv")

@@ -48,10 +48,16 @@ async def serialize(gateway: Gateway, source: str, check_read: Callable[[str], N
 
 
 async def read_serialized(gateway: Gateway, source: str) -> bytes:
-    """The value of an object that has a serialized one. Raises ``ObjectNotFound``, ``BadRequest``, ``Offline``."""
+    """The value of an object that has a serialized one.
+
+    Raises ``ObjectNotFound``, ``Offline``, ``BadRequest`` for what is too much, and ``Conflict`` for what is no
+    object, or not complete.
+    """
     view = await gateway.view(source)
     if view.status.object_type is not ObjectType.DATAOBJECT:
         raise Conflict(f"{source} is a container, not a serialized object")
+    if view.stored.partial:
+        raise Conflict(f"{source} is not complete")
     if view.status.size > MOST_BYTES:
         raise BadRequest(_TOO_MUCH)
     return b"".join([chunk async for chunk in gateway.read(view.status)])
