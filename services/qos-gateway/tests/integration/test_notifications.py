@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 from indigo_contracts.envelope import Envelope
+from indigo_kernel.problems import Unavailable
+from indigo_qos_gateway.adapters.posix.backend import PosixBackend
 
 STRICT = {"x-cdmi-specification-version": "1.1.1"}
 EVERYTHING = {
@@ -245,4 +247,31 @@ async def test_a_query_waits_for_room_and_goes_on_where_it_was(start_qos):
             await qos.http.delete("/found?value", headers=qos.auth())
             qos.clock.advance(timedelta(minutes=1))
         assert seen == ALL
+        assert (await status(qos, "/found"))["cdmi_query_status"] == "Current"
+
+
+async def test_a_storage_that_does_not_answer_is_waited_for(start_qos, monkeypatch):
+    async with start_qos(transition_attempts=1) as qos:
+        failures = EVERYTHING | {"cdmi_notification_events": ["indigo_transition_failed"]}
+        assert (await make(qos, "/inbox", failures)).status_code == 201
+        await qos.store("/f", b"1")
+        await qos.work_off()
+        assert (await make(qos, "/found", QUERY)).status_code == 201
+        await qos.change("/f", "/cdmi_capabilities/dataobject/TapeOnly")
+
+        async def down(*_):
+            raise Unavailable("the storage does not answer")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(PosixBackend, "status", down)
+            patched.setattr(PosixBackend, "statuses", down)
+            await qos.work_off()
+            for row in await qos.rows("SELECT body FROM outbox ORDER BY id"):
+                await qos.runtime.subscriptions[1].handler(Envelope.model_validate_json(row.body))
+            for _ in range(20):
+                qos.clock.advance(timedelta(minutes=10))
+                await qos.work_off()
+        qos.clock.advance(timedelta(minutes=10))
+        await qos.work_off()
+        assert [each["cdmi_event"] for each in await told(qos)] == ["indigo_transition_failed"]
         assert (await status(qos, "/found"))["cdmi_query_status"] == "Current"

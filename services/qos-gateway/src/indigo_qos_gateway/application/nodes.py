@@ -69,7 +69,7 @@ async def check_place(gateway: Gateway, path: str) -> None:
 async def add_node(work: Work, node: Node, actor: Actor | None) -> Node:
     """Store a new reference or queue; a query queue begins to be filled.
 
-    Raises ``Busy`` while a copy, a move or a removal is about its path, or bytes come to it, ``Conflict`` when that
+    Raises ``Busy`` while a copy, a move or a removal is about its path, or bytes come to it, ``Conflict`` when it
     is taken or its domain is gone, and ``BadRequest`` for a queue that cannot be filled as it says.
     """
     await work.beside(TRANSFERS, OWNERS)

@@ -11,12 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from indigo_contracts.envelope import Actor
+from indigo_kernel.db.jobs import Later
 from indigo_kernel.db.uow import Job
 from indigo_kernel.ids import new_id
+from indigo_kernel.problems import Unavailable
 
 from indigo_qos_gateway.application.documents import instant
 from indigo_qos_gateway.application.ports import NewWork, Work
@@ -28,6 +30,9 @@ NOTIFICATIONS = "notifications"
 """Kind of the jobs, one for each event."""
 
 _JSON = "application/json"
+
+_WAIT = timedelta(seconds=30)
+"""How long an event waits for a storage that does not say what the event is about."""
 
 Look = Callable[[str], Awaitable[dict[str, Any] | None]]
 """The document of what is at a path now; ``None`` when nothing is."""
@@ -77,7 +82,10 @@ class Notifier:
 
     async def tell(self, job: Job) -> None:
         path, happened = job.payload["path"], job.payload["happened"]
-        document = job.payload["document"] or await self._look(path) or {}
+        try:
+            document = job.payload["document"] or await self._look(path) or {}
+        except (Unavailable, OSError) as error:
+            raise Later(_WAIT, str(error)) from error  # were it given up, it would be told to nobody
         full = {**document, **happened}
         async with self._work() as work:
             for queue in await work.nodes.listening():

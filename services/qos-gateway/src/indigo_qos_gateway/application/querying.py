@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from indigo_kernel.db.jobs import Later
 from indigo_kernel.db.uow import Job
+from indigo_kernel.problems import Unavailable
 
 from indigo_qos_gateway.application.documents import document
 from indigo_qos_gateway.application.notifying import QueueLimits, push
@@ -49,6 +50,13 @@ class Searcher:
         self._limits = limits
 
     async def search(self, job: Job) -> None:
+        """Fill a queue. A storage that does not answer is waited for: nobody would learn that it was given up."""
+        try:
+            await self._search(job)
+        except (Unavailable, OSError) as error:
+            raise Later(_WAIT, str(error)) from error
+
+    async def _search(self, job: Job) -> None:
         object_id = job.payload["queue"]
         async with self._gateway.work() as work:
             queue = await work.nodes.by_id(object_id)
