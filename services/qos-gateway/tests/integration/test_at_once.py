@@ -12,6 +12,7 @@ from indigo_qos_gateway.adapters.db.objects import SqlObjects
 from indigo_qos_gateway.adapters.db.uow import GatewayWork
 from indigo_qos_gateway.adapters.posix.backend import PosixBackend
 from indigo_qos_gateway.application import copying
+from indigo_qos_gateway.application.lifetimes import Timers
 
 
 class Gate:
@@ -335,3 +336,49 @@ async def test_nothing_comes_to_a_domain_that_is_gone(qos, monkeypatch, path, ki
     assert made.result().status_code == 409
     for table in ("objects", "nodes"):
         assert await qos.rows(f"SELECT path FROM {table} WHERE domain LIKE '%bio'") == []
+
+
+@pytest.mark.parametrize("how", ["move", "delete"])
+async def test_what_changes_its_class_is_not_taken_away_with_its_container(start_qos, how):
+    async with start_qos(transition_patience="PT0S") as qos:
+        await qos.store("/box/f", b"old")
+
+        async def take_away():
+            if how == "move":
+                return (await put(qos, "/moved/", "container", move="/box/")).status_code
+            return (await qos.http.delete("/box/", headers=qos.auth())).status_code
+
+        async with qos.drives_taken():
+            assert (await qos.change("/box/f", "/cdmi_capabilities/dataobject/DiskAndTape")).status_code == 204
+            await qos.work_off()
+            assert await take_away() == 409
+        for _ in range(5):
+            qos.clock.advance(timedelta(seconds=10))
+            await qos.work_off()
+        assert [row.state for row in await qos.rows("SELECT state FROM transitions")] == ["COMPLETED"]
+        assert await take_away() in {201, 204}
+
+
+async def test_no_transition_begins_where_something_is_moved(qos, monkeypatch):
+    await qos.store("/box/f", b"old")
+    body = {"path": "/box/f", "target_class": "TapeOnly"}
+    gate = Gate(monkeypatch, PosixBackend, "write", lambda path: path == "/moved/f")
+    async with gate.holding(put(qos, "/moved/", "container", move="/box/")):
+        assert (await qos.http.post("/api/transitions", json=body, headers=qos.auth())).status_code == 409
+    assert await qos.rows("SELECT * FROM transitions") == []
+
+
+async def test_what_is_stored_anew_while_a_timer_looks_for_the_old_one_is_kept(qos, monkeypatch):
+    lifetime = {"cdmi_capability_lifetime": "PT1H", "cdmi_capability_lifetime_action": "delete"}
+    assert (await put(qos, "/f", metadata=lifetime, value="old")).status_code == 201
+    (qos.directory / "disk" / "f").unlink()
+    qos.clock.advance(timedelta(hours=2))
+    gate = Gate(monkeypatch, Timers, "_gone", lambda timer: True)
+    async with gate.holding(qos.work_off()):
+        made = await put(qos, "/f", metadata=lifetime, value="new")
+        assert made.status_code == 201
+    assert (await qos.cdmi("/f"))["objectID"] == made.json()["objectID"]
+    assert await qos.rows("SELECT * FROM outbox") == []
+    qos.clock.advance(timedelta(hours=1))
+    await qos.work_off()
+    assert (await qos.http.get("/f")).status_code == 404

@@ -301,6 +301,8 @@ async def check_free(work: Work, gateway: Gateway, new: Transfer) -> None:
     if new.kind is not TransferKind.COPY:
         if await transfers.making(source) or await moving(work, mount, source):
             raise Busy(source)
+        if await work.transitions.any_below(source):  # it would go on at a path that is free for others
+            raise Busy(source)
         for each in await work.objects.retained(source):
             check_untouched(each.path, each.metadata, work.now)
 

@@ -128,9 +128,16 @@ class Gateway(Tree):
         return view
 
     async def change_class(self, path: str, target: str, actor: Actor | None, work: Work) -> Transition | None:
-        """Have an object or a container brought to a class; see ``request_transition``."""
+        """Have an object or a container brought to a class; see ``request_transition``.
+
+        Raises ``Busy`` while a copy, a move or a removal is about it.
+        """
         mount = self.mounts.at(path)
-        return await request_transition(work, mount, await mount.status(path), target, actor)
+        status = await mount.status(path)
+        await work.beside(TRANSFERS)
+        if await work.transfers.over(path):
+            raise Busy(path)
+        return await request_transition(work, mount, status, target, actor)
 
     async def check_new(self, path: str, change: Change) -> None:
         """Raise what making this at a free path would raise before anything is stored."""

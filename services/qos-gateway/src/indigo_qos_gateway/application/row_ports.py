@@ -228,6 +228,10 @@ class Transitions(Protocol):
         """Those under way at exactly these paths, the longest path first."""
         ...
 
+    async def any_below(self, path: str) -> bool:
+        """Whether any is under way at a path or below it."""
+        ...
+
     async def last_of_record(self, record_id: str) -> Transition | None:
         """The newest one of the record's copy as a whole, not of single files in it."""
         ...
@@ -351,6 +355,10 @@ class TimerRows(Protocol):
         ...
 
     async def clear(self, paths: Sequence[str]) -> None: ...
+
+    async def end(self, timer: Timer) -> None:
+        """Remove it, unless another one was set in its place."""
+        ...
 
     async def hasten(self, path: str, at: datetime) -> bool:
         """Have all of a path and of what is in it due ``at`` this time; whether there are any."""

@@ -64,6 +64,10 @@ class SqlTransitions:
         )
         return [_transition(row) for row in rows]
 
+    async def any_below(self, path: str) -> bool:
+        below = sa.exists().where(transitions.c.state.in_(_ACTIVE), at_or_below(transitions.c.path, path))
+        return bool((await self._conn.execute(sa.select(below))).scalar_one())
+
     async def last_of_record(self, record_id: str) -> Transition | None:
         row = (
             await self._conn.execute(
