@@ -201,15 +201,17 @@ class Timers:
     async def _gone(self, timer: Timer) -> None:
         """Nothing is there: somebody removed it, or a worker did and died before it could tell."""
         async with self.work() as work:
+            stored = await work.objects.find(timer.path, for_update=True)
             known = await inherited(work, [timer.path])
-            stored = known.get(timer.path)
             if stored is not None and timer.due is Due.LIFETIME:
                 wishes = read_wishes(effective(timer.path, known))
                 lifetime = self.chooser.lifetime(self.chooser.class_at(timer.path, timer.storage_class), wishes)
-                if lifetime is not None and lifetime.migrate_to is None:
+                # What was stored there since the look is younger.
+                over = lifetime is not None and lifetime.duration.after(stored.association_time) <= work.now
+                if over and lifetime is not None and lifetime.migrate_to is None:
                     await self._tell(work, timer, stored, DELETE)
                     await work.objects.forget(timer.path)
-            await work.timers.clear([timer.path])
+            await work.timers.end(timer)
 
     async def _tell(self, work: Work, what: Status | Timer, stored: StoredObject, action: str) -> None:
         record_id = record_of(self.chooser.mounts.at(what.path), what.path)

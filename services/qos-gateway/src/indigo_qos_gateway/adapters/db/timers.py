@@ -44,6 +44,10 @@ class SqlTimers:
     async def clear(self, paths: Sequence[str]) -> None:
         await self._conn.execute(sa.delete(timers).where(among(timers.c.path, paths)))
 
+    async def end(self, timer: Timer) -> None:
+        these = timers.c.path == timer.path, timers.c.due_at == timer.due_at
+        await self._conn.execute(sa.delete(timers).where(*these))
+
     async def hasten(self, path: str, at: datetime) -> bool:
         changed = await self._conn.execute(
             sa.update(timers).where(at_or_below(timers.c.path, path)).values(due_at=at)
