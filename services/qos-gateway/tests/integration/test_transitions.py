@@ -10,13 +10,32 @@ from indigo_contracts.registry import FACTS
 from indigo_kernel.db.reader import Reader
 from indigo_qos_gateway.adapters.db.transitions import SqlTransitions
 from indigo_qos_gateway.adapters.db.views import SqlViews
+from indigo_qos_gateway.adapters.posix.backend import PosixBackend
+from indigo_qos_gateway.adapters.posix.groups import Groups
 from indigo_qos_gateway.application.sighting import Sightings
+from indigo_qos_gateway.domain.storage import Progress, StepState
 
 
 async def request(qos, path, target, **headers):
     return await qos.http.post(
         "/api/transitions", json={"path": path, "target_class": target}, headers=qos.auth() | headers
     )
+
+
+async def test_whatever_a_storage_says_of_its_failure_is_told(start_qos, monkeypatch):
+    async def poll(*_):
+        return Progress(StepState.FAILED, "half \ud800 and no \0 tape")
+
+    monkeypatch.setattr(PosixBackend, "poll", poll)
+    monkeypatch.setattr(Groups, "bring", lambda *_: None)
+    async with start_qos(transition_attempts=2) as qos:
+        await qos.store("/f", b"x")
+        assert (await request(qos, "/f", "TapeOnly")).status_code == 202
+        for _ in range(5):
+            await qos.work_off()
+            qos.clock.advance(timedelta(minutes=20))
+        (shown,) = (await qos.http.get("/api/transitions")).json()["items"]
+        assert (shown["state"], shown["error"]) == ("FAILED", "half ? and no � tape")
 
 
 async def test_a_transition_tells_what_was_observed(qos):

@@ -230,6 +230,29 @@ async def test_a_job_asked_for_again_while_its_last_try_fails_is_not_parked(data
     assert given_up == []
 
 
+@pytest.mark.parametrize("reason", ["no \0 tape", "half \ud800"])
+async def test_a_reason_that_cannot_be_stored_as_it_is_stops_no_job(database: Database, reason: str) -> None:
+    tries = asyncio.Queue[int]()
+
+    async def handle(job: Job) -> None:
+        tries.put_nowait(job.attempts)
+        if tries.qsize() == 1:
+            raise Later(timedelta(0), reason)
+        if tries.qsize() == 2:
+            raise ValueError(reason)
+
+    async with UnitOfWork(database) as uow:
+        await uow.enqueue("odd", "k", {})
+    async with running(Worker(database, "odd", handle)):
+
+        async def done() -> bool:
+            database.clock.advance(timedelta(seconds=5))  # not as long as a lease
+            return not await jobs(database)
+
+        await until(done)
+    assert [tries.get_nowait() for _ in range(3)] == [1, 1, 2]
+
+
 async def test_later_does_not_count_as_a_failure(database: Database) -> None:
     calls = 0
     done = asyncio.Event()

@@ -26,7 +26,7 @@ from indigo_qos_gateway.application.ports import NewWork, Pace, Work
 from indigo_qos_gateway.application.together import Many
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.batch import Batch, BatchKind, Target
-from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, StorageDamage
+from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, StorageDamage, told
 from indigo_qos_gateway.domain.storage import Status
 from indigo_qos_gateway.domain.transition import Transition
 
@@ -263,7 +263,12 @@ class BatchCarrier:
             async with self.work() as work:
                 await work.batches.save(
                     batch.id,
-                    [replace(each.target, attempts=each.target.attempts + 1, error=each.error) for each in again],
+                    [
+                        replace(
+                            each.target, attempts=each.target.attempts + 1, error=told(each.error or "") or None
+                        )
+                        for each in again
+                    ],
                 )
             await self._remember({each.transition.id: {} for each in again if each.transition and each.remembered})
             run.resting += len(again)

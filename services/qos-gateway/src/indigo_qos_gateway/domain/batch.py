@@ -14,6 +14,7 @@ from typing import Self
 
 from indigo_contracts.qos import TransitionState
 
+from indigo_qos_gateway.domain.errors import told
 from indigo_qos_gateway.domain.storage import ObjectType, Status, StorageClass
 
 OVER = (TransitionState.COMPLETED, TransitionState.FAILED, TransitionState.CANCELLED)
@@ -72,7 +73,7 @@ class Target:
         return replace(
             self,
             state=state,
-            error=error[:2000] if error else None,
+            error=told(error) if error else None,
             started_at=self.started_at or now,
             finished_at=now,
         )

@@ -226,7 +226,9 @@ class Worker:
         if self._give_up:
             await self._give_up(job, error)
         async with self._db.engine.begin() as conn:
-            await conn.execute(_PARK, {**_claimed(job), "now": self._db.clock.now(), "error": repr(error)[:2000]})
+            await conn.execute(
+                _PARK, {**_claimed(job), "now": self._db.clock.now(), "error": _storable(repr(error))}
+            )
 
     async def _put_back(self, job: Job, after: timedelta, error: str, *, uncount: bool = False) -> None:
         async with self._db.engine.begin() as conn:
@@ -235,7 +237,7 @@ class Worker:
                 {
                     **_claimed(job),
                     "run_at": self._db.clock.now() + after,
-                    "error": error[:2000],
+                    "error": _storable(error),
                     "uncount": int(uncount),
                 },
             )
@@ -255,6 +257,11 @@ class Worker:
                     )
             except (OSError, DBAPIError) as error:
                 log.warning("job.renewal_failed", kind=job.kind, key=job.key, error=str(error))
+
+
+def _storable(error: str) -> str:
+    """As much of an error's text as a column takes: it may quote what others sent, NUL and half characters too."""
+    return error[:2000].replace("\0", "�").encode(errors="replace").decode()
 
 
 def _claimed(job: Job) -> dict[str, Any]:
