@@ -109,6 +109,15 @@ async def test_a_queue_is_copied_and_values_are_moved(qos, queue):
     assert (await read(qos, "/box/q"))["queueValues"] == "2-4", "nothing left it"
 
 
+async def test_names_of_sources_are_not_escaped(qos, queue):
+    await qos.store("/box/100%2541", b"five", "text/plain")
+    await qos.store("/box/%25ff", b"six", "text/plain")
+    for name in ("100%41", "%ff"):
+        answer = await send(qos, "/box/q", copy=f"/box/{name}")
+        assert answer.status_code == 204, answer.text
+    assert (await read(qos, "/box/q", "?values:9"))["value"][4:] == ["five", "six"]
+
+
 async def test_an_object_and_a_queue_do_not_share_a_path(qos, queue):
     for kind in (OBJECT, {"content-type": "text/plain"}):
         assert (await qos.http.put("/box/q", content=b"{}", headers=qos.auth() | kind)).status_code == 409
@@ -132,6 +141,7 @@ async def test_an_object_and_a_queue_do_not_share_a_path(qos, queue):
         ({"copy": "box/q"}, "/copy"),
         ({"copy": "/box/../q"}, "/copy"),
         ({"copy": "/box/q?values:x"}, "/copy"),
+        ({"copy": "/box/q?%ff"}, "/copy"),
         ({"move": "/box/q?values:0"}, "/move"),
         ({"move": "/box/q?values:1;value"}, "/move"),
         ({"value": "x" * (1024 * 1024 + 1)}, None),

@@ -34,7 +34,7 @@ from indigo_qos_gateway.domain.node import (
     check_address,
     which_values,
 )
-from indigo_qos_gateway.domain.paths import ORPHANS, check_name_is_free, parent, parse_path
+from indigo_qos_gateway.domain.paths import ORPHANS, check_name_is_free, parent, parse_text
 from indigo_qos_gateway.domain.selection import Selection, parse_selection
 from indigo_qos_gateway.domain.serialized import Serialized
 from indigo_qos_gateway.domain.storage import Status
@@ -220,10 +220,8 @@ async def _source(
     if written.copy_from is not None and written.move_from is not None:
         raise BadRequest("Values are copied or moved, not both")
     try:
-        raw, _, query = text.partition("?")
-        if not raw.startswith("/"):
-            raise BadRequest("The source begins with '/'")
-        path, _ = parse_path(raw.encode())
+        named, _, query = text.partition("?")
+        path = parse_text(named)  # a name in JSON is not escaped, as in every other field
         selection = parse_selection(query.encode())
         which = which_values(list(selection.fields)) if selection.fields else everything or Which(count=1)
     except BadRequest as error:

@@ -66,12 +66,18 @@ class Selection:
 
 
 def parse_selection(query: bytes) -> Selection:
-    """Read a raw query string. Escapes are decoded after splitting. Raises ``BadRequest`` for an empty field."""
+    """Read a raw query string. Escapes are decoded after splitting.
+
+    Raises ``BadRequest`` for an empty field and for what is not UTF-8.
+    """
     if not query:
         return Selection(None)
     fields = []
     for token in query.removesuffix(b";").split(b";"):
-        name, colon, argument = unquote_to_bytes(token).decode().partition(":")
+        try:
+            name, colon, argument = unquote_to_bytes(token).decode().partition(":")
+        except UnicodeDecodeError:
+            raise BadRequest("The query is not UTF-8") from None
         if not name:
             raise BadRequest("The query has an empty field name; fields are separated by ';'")
         fields.append((name, argument if colon else None))
