@@ -95,6 +95,14 @@ async def test_metadata_change_and_values_stay(qos, queue):
     assert (await read(qos, "/box/q", "?metadata"))["metadata"] == {"size": "10", "shape": "round"}
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/cdmi-object", ""])
+async def test_a_queue_is_changed_with_its_own_type(qos, queue, kind):
+    headers = qos.auth() | {"x-cdmi-specification-version": "2.0", "content-type": kind}
+    body = '{"metadata": {"colour": "red"}}'
+    assert (await qos.http.patch("/box/q", content=body, headers=headers)).status_code == 400
+    assert (await read(qos, "/box/q", "?metadata"))["metadata"] == {"colour": "blue"}
+
+
 async def test_a_queue_is_copied_and_values_are_moved(qos, queue):
     made = await make(qos, "/box/copy", copy="/box/q")
     assert made["queueValues"] == "1-4"

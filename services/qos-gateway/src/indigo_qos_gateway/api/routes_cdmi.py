@@ -151,6 +151,8 @@ async def update_object(request: Request, here: Here, who: Who, about: About) ->
         node = await _node(here, about.path)
         if node.kind is NodeKind.REFERENCE:
             return redirect(node, dialect)
+        if body_type not in {QUEUE, "application/json"}:
+            raise BadRequest(f"The body is {QUEUE}, not {body_type or 'untyped'}")
         return await put_queue(request, here, who, about, dialect, patch=True)
     if body_type not in {OBJECT, CONTAINER, "application/json"}:
         raise BadRequest(f"The body is {OBJECT} or {CONTAINER}, not {body_type or 'untyped'}")
