@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from indigo_contracts.dmp import PlannedOutput
 from indigo_contracts.repository import RecordSnapshot
+from indigo_contracts.text import storable_text
 from indigo_integrity.application.levels.content import matches
-from indigo_integrity.domain.storable import storable, storable_text
+from indigo_integrity.domain.storable import storable
 from indigo_integrity.domain.subject import fixity_subject, subjects_of
 
 STRUCTURE = {"tables": [{"name": "t", "path": "a.csv", "fields": [{"name": "n"}]}]}

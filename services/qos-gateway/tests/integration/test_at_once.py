@@ -51,6 +51,15 @@ async def until(true):
             await asyncio.sleep(0.01)
 
 
+async def until_it_waits(qos, task):
+    """Until the task waits for a lock of somebody else, or is over."""
+
+    async def waits():
+        return task.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
+
+    await until(waits)
+
+
 async def put(qos, path, kind="object", **body):
     headers = qos.auth("qos:change", "operator") | {"content-type": f"application/cdmi-{kind}"}
     return await qos.http.put(path, content=json.dumps(body), headers=headers)
@@ -92,11 +101,7 @@ async def test_a_move_begins_after_the_change_that_is_about_to_be_kept(qos, monk
     gate = Gate(monkeypatch, SqlObjects, "save", lambda stored: "colour" in stored.metadata)
     async with gate.holding(put(qos, "/f", metadata={"colour": "blue"})) as changed:
         moving = asyncio.create_task(put(qos, "/g", move="/f"))
-
-        async def waits():
-            return moving.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
-
-        await until(waits)
+        await until_it_waits(qos, moving)
     assert (changed.result().status_code, (await moving).status_code) == (204, 201)
     assert (await qos.cdmi("/g"))["metadata"]["colour"] == "blue"
 
@@ -171,11 +176,7 @@ async def test_both_of_two_changes_are_kept(qos, monkeypatch):
     gate = Gate(monkeypatch, SqlObjects, "save", lambda stored: "colour" in stored.metadata)
     async with gate.holding(put(qos, "/f?metadata:colour", metadata={"colour": "blue"})):
         size = asyncio.create_task(put(qos, "/f?metadata:size", metadata={"size": "big"}))
-
-        async def waits():
-            return size.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
-
-        await until(waits)
+        await until_it_waits(qos, size)
     assert (await size).status_code == 204
     metadata = (await qos.cdmi("/f"))["metadata"]
     assert (metadata["colour"], metadata["size"]) == ("blue", "big")
@@ -186,11 +187,7 @@ async def test_both_of_two_changes_of_a_queue_are_kept(qos, monkeypatch):
     gate = Gate(monkeypatch, SqlNodes, "save", lambda node: "colour" in node.metadata)
     async with gate.holding(put(qos, "/q?metadata:colour", "queue", metadata={"colour": "blue"})):
         size = asyncio.create_task(put(qos, "/q?metadata:size", "queue", metadata={"size": "big"}))
-
-        async def waits():
-            return size.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
-
-        await until(waits)
+        await until_it_waits(qos, size)
     assert (await size).status_code == 204
     metadata = (await qos.cdmi("/q?metadata"))["metadata"]
     assert (metadata["colour"], metadata["size"]) == ("blue", "big")
@@ -204,11 +201,7 @@ async def test_a_value_is_taken_out_of_a_queue_once(qos, monkeypatch):
     gate = Gate(monkeypatch, SqlQueues, "push", lambda _: True)
     async with gate.holding(put(qos, "/b", "queue", move="/a")) as moved:
         removing = asyncio.create_task(qos.http.delete("/a?values:1-1", headers=qos.auth()))
-
-        async def waits():
-            return removing.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
-
-        await until(waits)
+        await until_it_waits(qos, removing)
     assert (moved.result().status_code, (await removing).status_code) == (204, 404)
     left = [(await qos.http.get(f"{path}?values:9", headers=qos.auth())).json()["value"] for path in ("/a", "/b")]
     assert left == [["two"], ["one"]]
@@ -224,11 +217,7 @@ async def test_a_queue_or_reference_and_an_object_never_share_a_path(qos, monkey
     gate = Gate(monkeypatch, SqlNodes, "add", lambda node: node.path == "/g")
     async with gate.holding(put(qos, "/g", kind, **body)) as made:
         storing = asyncio.create_task(put(qos, "/g", value="x"))
-
-        async def waits():
-            return storing.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
-
-        await until(waits)
+        await until_it_waits(qos, storing)
     assert (made.result().status_code, (await storing).status_code) == (201, 409)
     gate = Gate(monkeypatch, SqlObjects, "save", lambda stored: stored.path == "/h")
     looked = Gate(monkeypatch, GatewayWork, "beside", lambda key: not gate.reached.is_set())
@@ -270,11 +259,7 @@ async def test_a_removal_that_comes_after_a_hold_sees_it(qos, monkeypatch):
     gate = Gate(monkeypatch, SqlObjects, "save", lambda stored: "cdmi_hold_id" in stored.metadata)
     async with gate.holding(put(qos, "/f", metadata={"cdmi_hold_id": ["case 7"]})) as held:
         removing = asyncio.create_task(qos.http.delete("/f", headers=qos.auth()))
-
-        async def waits():
-            return removing.done() or await qos.rows("SELECT pid FROM pg_locks WHERE NOT granted")
-
-        await until(waits)
+        await until_it_waits(qos, removing)
     assert (held.result().status_code, (await removing).status_code) == (204, 403)
     assert await value(qos, "/f") == b"old"
 

@@ -185,16 +185,23 @@ async def states(qos, *requests):
     return [(await poll(qos, each))["files"][0]["state"] for each in requests]
 
 
+async def two_requests(qos, *, pause):
+    """Two stage requests of which the second one, ``pause`` seconds later, waits for the first one's transition."""
+    first = await stage(qos, "/f")
+    await qos.work_off()
+    qos.clock.advance(timedelta(seconds=pause))
+    second = await stage(qos, "/f")
+    await qos.work_off()
+    assert await states(qos, first, second) == ["STARTED", "STARTED"]
+    return first, second
+
+
 async def test_who_needs_a_file_gets_it_when_others_cancel(start_qos):
     async with start_qos(transition_patience="PT0S") as qos:
         await on_tape(qos, "/f")
         await in_turn(qos)
         async with qos.drives_taken():
-            first = await stage(qos, "/f")
-            await qos.work_off()
-            second = await stage(qos, "/f")
-            await in_turn(qos, 1)
-            assert await states(qos, first, second) == ["STARTED", "STARTED"]
+            first, second = await two_requests(qos, pause=0)
             assert (await cancel(qos, first, "/f")).status_code == 200
         await in_turn(qos)
         assert await states(qos, first, second) == ["CANCELLED", "COMPLETED"]
@@ -209,12 +216,7 @@ async def test_a_file_that_came_to_disk_for_others_is_not_held_by_who_cancelled(
         await on_tape(qos, "/f")
         await in_turn(qos)
         async with qos.drives_taken():
-            first = await stage(qos, "/f")
-            await qos.work_off()
-            qos.clock.advance(timedelta(seconds=9))
-            second = await stage(qos, "/f")
-            await qos.work_off()
-            assert await states(qos, first, second) == ["STARTED", "STARTED"]
+            first, second = await two_requests(qos, pause=9)
 
         async def brought():
             qos.clock.advance(timedelta(seconds=1))

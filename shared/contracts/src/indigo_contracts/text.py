@@ -1,4 +1,4 @@
-"""Text that crosses borders: names and paths that are safe to store and to write to a disk."""
+"""Text that crosses borders: names, paths and words of others that are safe to store and to write to a disk."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ def relative_path(value: str) -> str:
     if len(value.encode()) > _MAX_PATH_BYTES:
         raise ValueError(f"a path has at most {_MAX_PATH_BYTES} bytes")
     return value
+
+
+def storable_text(value: str, longest: int = 2000) -> str:
+    """At most ``longest`` characters; NUL and lone surrogates, which a database refuses, are replaced."""
+    short = value if len(value) <= longest else value[:longest] + "…"
+    return short.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 RelativePath = Annotated[str, AfterValidator(relative_path)]

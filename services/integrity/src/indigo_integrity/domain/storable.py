@@ -6,17 +6,11 @@ import math
 from typing import Any
 
 from indigo_contracts.integrity import Finding
+from indigo_contracts.text import storable_text
 
-_LONGEST = 2000
 _WIDEST = 100
 _DEEPEST = 5
 _LARGEST_INTEGER = 2**63 - 1
-
-
-def storable_text(value: str, longest: int = _LONGEST) -> str:
-    """At most ``longest`` characters; NUL and lone surrogates, which a database refuses, are replaced."""
-    short = value if len(value) <= longest else value[:longest] + "…"
-    return short.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def storable(value: Any, depth: int = 0) -> Any:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 from indigo_contracts.problems import FieldError
+from indigo_contracts.text import storable_text
 from indigo_kernel.clock import Clock
 from pydantic import BaseModel, ValidationError
 
@@ -183,4 +184,4 @@ def _reason(response: httpx.Response) -> str:
         told = "; ".join(f"{one.source}: {one.title}" if one.source else one.title for one in errors)[:1000]
     except ValidationError:
         told = response.text[:200] or response.reason_phrase
-    return told.replace("\0", "\ufffd")
+    return storable_text(told)

@@ -13,6 +13,7 @@ from itertools import islice
 
 import structlog
 from indigo_contracts.qos import TransitionState
+from indigo_contracts.text import storable_text
 from indigo_kernel.db.jobs import Later
 from indigo_kernel.db.uow import Job
 from indigo_kernel.problems import BadRequest, DomainError
@@ -26,7 +27,7 @@ from indigo_qos_gateway.application.ports import NewWork, Pace, Work
 from indigo_qos_gateway.application.together import Many
 from indigo_qos_gateway.domain.arrival import Arrived
 from indigo_qos_gateway.domain.batch import Batch, BatchKind, Target
-from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, StorageDamage, told
+from indigo_qos_gateway.domain.errors import Busy, Impossible, ObjectNotFound, StorageDamage
 from indigo_qos_gateway.domain.storage import Status
 from indigo_qos_gateway.domain.transition import Transition
 
@@ -265,7 +266,9 @@ class BatchCarrier:
                     batch.id,
                     [
                         replace(
-                            each.target, attempts=each.target.attempts + 1, error=told(each.error or "") or None
+                            each.target,
+                            attempts=each.target.attempts + 1,
+                            error=storable_text(each.error or "") or None,
                         )
                         for each in again
                     ],

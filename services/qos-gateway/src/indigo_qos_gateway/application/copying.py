@@ -19,6 +19,7 @@ from typing import Any
 
 import structlog
 from indigo_contracts.envelope import Actor
+from indigo_contracts.text import storable_text
 from indigo_kernel.db.jobs import Later
 from indigo_kernel.db.uow import Job
 from indigo_kernel.ids import new_id
@@ -32,7 +33,7 @@ from indigo_qos_gateway.application.objects import TRANSFERS, Change, Gateway
 from indigo_qos_gateway.application.ports import Work
 from indigo_qos_gateway.application.transitions import moving
 from indigo_qos_gateway.application.viewing import OWNERS, View, check_owned
-from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound, told
+from indigo_qos_gateway.domain.errors import Busy, ObjectNotFound
 from indigo_qos_gateway.domain.notification import COPIED, DELETED, RENAMED
 from indigo_qos_gateway.domain.paths import Places, below, join
 from indigo_qos_gateway.domain.retention import check_untouched
@@ -284,7 +285,9 @@ async def _give_up(gateway: Gateway, transfer_id: str, error: str) -> None:
     async with gateway.work() as work:
         current = await work.transfers.get(transfer_id, for_update=True)
         if current is not None and current.stage is TransferStage.COPYING:
-            await work.transfers.save(replace(current, stage=TransferStage.FAILED, error=told(error)[:500]))
+            await work.transfers.save(
+                replace(current, stage=TransferStage.FAILED, error=storable_text(error, 500))
+            )
 
 
 async def check_free(work: Work, gateway: Gateway, new: Transfer) -> None:

@@ -85,6 +85,8 @@ async def remove_stage(work: Work, batch: Batch) -> None:
 
 async def send_home(work: Work, paths: Sequence[str]) -> None:
     """Bring back every one of these files that was staged from elsewhere and that no request pins any longer."""
+    if not paths:
+        return
     # Pins of one path end in one transaction after another, so that the last one sees that it is the last.
     await work.alone(PINS)
     homes = await work.batches.homeless(paths)

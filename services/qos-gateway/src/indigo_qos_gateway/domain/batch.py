@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Self
 
 from indigo_contracts.qos import TransitionState
+from indigo_contracts.text import storable_text
 
-from indigo_qos_gateway.domain.errors import told
 from indigo_qos_gateway.domain.storage import ObjectType, Status, StorageClass
 
 OVER = (TransitionState.COMPLETED, TransitionState.FAILED, TransitionState.CANCELLED)
@@ -73,7 +73,7 @@ class Target:
         return replace(
             self,
             state=state,
-            error=told(error) if error else None,
+            error=storable_text(error) if error else None,
             started_at=self.started_at or now,
             finished_at=now,
         )

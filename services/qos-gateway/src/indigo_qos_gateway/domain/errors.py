@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from indigo_kernel.problems import BadRequest, Conflict, NotFound, Unavailable
 
-MOST_CHARACTERS = 2000
-
-
-def told(error: str) -> str:
-    """As much of an error's text as can be stored: back-ends say what they like, NUL and half characters too."""
-    return error[:MOST_CHARACTERS].replace("\0", "�").encode(errors="replace").decode()
-
 
 class ObjectNotFound(NotFound):
     """Nothing is stored at the path."""

@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from indigo_contracts.qos import PlacedObject, TransitionSnapshot, TransitionState
 from indigo_contracts.repository import PlanLink
+from indigo_contracts.text import storable_text
 from indigo_kernel.problems import Conflict
 
-from indigo_qos_gateway.domain.errors import told
 from indigo_qos_gateway.domain.storage import ObjectType
 
 ACTIVE = (TransitionState.SUBMITTED, TransitionState.STARTED)
@@ -86,7 +86,7 @@ class Transition:
         )
 
     def fail(self, now: datetime, error: str) -> Self:
-        return self._to(TransitionState.FAILED, finished_at=now, error=told(error), handles={})
+        return self._to(TransitionState.FAILED, finished_at=now, error=storable_text(error), handles={})
 
     def cancel(self, now: datetime, objects: Sequence[PlacedObject] = ()) -> Self:
         return self._to(TransitionState.CANCELLED, finished_at=now, objects=tuple(objects), handles={})

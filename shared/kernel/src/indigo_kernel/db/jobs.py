@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 import structlog
+from indigo_contracts.text import storable_text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -227,7 +228,7 @@ class Worker:
             await self._give_up(job, error)
         async with self._db.engine.begin() as conn:
             await conn.execute(
-                _PARK, {**_claimed(job), "now": self._db.clock.now(), "error": _storable(repr(error))}
+                _PARK, {**_claimed(job), "now": self._db.clock.now(), "error": storable_text(repr(error))}
             )
 
     async def _put_back(self, job: Job, after: timedelta, error: str, *, uncount: bool = False) -> None:
@@ -237,7 +238,7 @@ class Worker:
                 {
                     **_claimed(job),
                     "run_at": self._db.clock.now() + after,
-                    "error": _storable(error),
+                    "error": storable_text(error),
                     "uncount": int(uncount),
                 },
             )
@@ -257,11 +258,6 @@ class Worker:
                     )
             except (OSError, DBAPIError) as error:
                 log.warning("job.renewal_failed", kind=job.kind, key=job.key, error=str(error))
-
-
-def _storable(error: str) -> str:
-    """As much of an error's text as a column takes: it may quote what others sent, NUL and half characters too."""
-    return error[:2000].replace("\0", "�").encode(errors="replace").decode()
 
 
 def _claimed(job: Job) -> dict[str, Any]:

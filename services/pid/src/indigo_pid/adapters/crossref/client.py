@@ -14,6 +14,7 @@ from html import escape
 from urllib.parse import quote, quote_plus
 
 import httpx
+from indigo_contracts.text import storable_text
 from indigo_kernel.clock import Clock
 from pydantic import BaseModel, Field, ValidationError
 
@@ -157,7 +158,7 @@ def _reason(secret: str | None, response: httpx.Response) -> str:
     if secret:
         text = re.sub(_shown(secret), "…", text, flags=re.IGNORECASE)  # pages of errors may show what was asked
     told = " ".join(_TAG.sub(" ", text[:1000]).split())[:200] or response.reason_phrase
-    return told.replace("\0", "�")
+    return storable_text(told)
 
 
 def _shown(secret: str) -> str:

@@ -89,11 +89,10 @@ class SqlNodes:
             }
             for row in rows
         ]
-        await self._conn.execute(insert(nodes), copies)
+        made = [_node(row) for row in await self._conn.execute(sa.insert(nodes).returning(nodes), copies)]
         pairs = {"old": [row.object_id for row in rows], "new": [each["object_id"] for each in copies]}
         await self._conn.execute(_COPY_VALUES, pairs)
-        made = sa.select(nodes).where(nodes.c.object_id == sa.any_(sa.literal(pairs["new"], sa.ARRAY(sa.Text))))
-        return [_node(row) for row in await self._conn.execute(made)]
+        return made
 
     async def forget(self, path: str) -> None:
         await self._conn.execute(sa.delete(nodes).where(at_or_below(nodes.c.path, path)))

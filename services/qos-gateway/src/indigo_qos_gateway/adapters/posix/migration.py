@@ -100,10 +100,10 @@ class Migrator:
 
     def _mark(self, each: Migration) -> None:
         fd, seen = each.held.fd, each.seen
-        check_unchanged(each.held, seen)
         if not each.keep_disk:
             replace_by_stub(self._disk, each.held, seen, each.copy, each.sha256)
             return
+        check_unchanged(each.held, seen)
         self._disk.attributes.set(fd, SHA256, each.sha256)
         self._disk.attributes.set(fd, MIGRATED, str(seen.mtime_ns))
 
